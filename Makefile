@@ -1,0 +1,37 @@
+# What can be done here. Every recipe is a script in scripts/; `make help` says what each one is for.
+.DEFAULT_GOAL := help
+.SILENT:
+.PHONY: help setup prefetch demo demo-down test test-fast lint bench docs clean
+
+help: ## this list
+	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what is missing: Debian packages (root), uv, .venv; under 1 s when all is there
+	scripts/setup
+
+prefetch: setup ## build machine and database images and the S3 server ahead (2 to 4 minutes once)
+	scripts/prefetch
+
+demo: ## raise the example castle, destroy it, bring it back, prove that nothing is missing (root; 5 minutes cold)
+	scripts/demo
+
+demo-down: ## remove every trace of the demo's castle
+	scripts/demo-down
+
+test: setup ## unit tests on two processes, then tests on real machines (root)
+	scripts/test
+
+test-fast: setup ## unit tests only; no root needed
+	scripts/test --fast
+
+lint: setup ## ruff, mypy and the layer contracts
+	scripts/lint
+
+bench: setup ## measure what is promised, print each figure beside its goal, write build/bench.json (root)
+	scripts/bench
+
+docs: setup ## write the reference pages again from the code
+	scripts/docs
+
+clean: ## remove what was made in this checkout; `scripts/clean --cache` also drops images and the S3 server
+	scripts/clean

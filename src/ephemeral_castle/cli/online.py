@@ -1,0 +1,193 @@
+"""Looking at the world without changing a castle: `status` and `doctor`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ephemeral_castle.cli import wiring
+from ephemeral_castle.cli.places import places
+from ephemeral_castle.cli.worlds import Opened, enclosure_of, facts_of, is_root, open_world
+from ephemeral_castle.engine.context import Shared, StepContext
+from ephemeral_castle.engine.own import OwnDriver
+from ephemeral_castle.errors import CastleError
+from ephemeral_castle.journal.reader import JournalReader
+from ephemeral_castle.journal.record import RecordStore
+from ephemeral_castle.model.castle import Castle, Site, Verb
+from ephemeral_castle.model.events import Event, Kind, RunStatus
+from ephemeral_castle.model.record import Record
+from ephemeral_castle.model.runview import RunView
+from ephemeral_castle.model.step import Effect, Phase, Step
+from ephemeral_castle.spi.driver import Check
+from ephemeral_castle.world.exec import LocalExec
+from ephemeral_castle.world.podman_probe import probe as computer_checks
+from ephemeral_castle.world.treasury_probe import probe as treasury_checks
+
+
+class Quiet:
+    """A bus for looking outside of a run: nothing is recorded."""
+
+    def __init__(self, view: RunView) -> None:
+        self.view = view
+        self.said: list[Mapping[str, Any]] = []
+
+    async def emit(
+        self, kind: Kind, step: str = "", attempt: int = 0, /, *, durable: bool = False, **data: Any
+    ) -> Event:
+        """Keeps diagnostics only."""
+        del durable
+        self.note(kind, step, attempt, **data)
+        return Event("", kind, 0.0, step, attempt, data)
+
+    def note(self, kind: Kind, step: str = "", attempt: int = 0, /, **data: Any) -> None:
+        """Keeps diagnostics only."""
+        del step, attempt
+        if kind is Kind.DIAGNOSTIC:
+            self.said.append(data)
+
+
+async def survey(castle: Castle, site: Site) -> dict[str, Any]:
+    """The mapping that `views.statusview` describes. Starts nothing that is not there."""
+    found = _frame(castle, site)
+    if not is_root():
+        return {**found, "unseen": ["machines and treasury: only root can look at them"]}
+    where = places(castle.name)
+    if not await enclosure_of(castle, site, where, LocalExec()).exists():
+        return {**found, **_not_here(known=where.journal.exists())}
+    opened = await open_world(castle, site)
+    try:
+        return await _look(castle, site, opened, found)
+    finally:
+        await opened.close()
+
+
+def _frame(castle: Castle, site: Site) -> dict[str, Any]:
+    budget = {"rto": castle.budget.rto, "rpo": castle.budget.rpo, "proof_max_age": castle.proof_max_age}
+    found: dict[str, Any] = {
+        "castle": castle.name,
+        "site": site.name,
+        "budget": budget,
+        "state": "unknown",
+        "alarms": [],
+    }
+    path = places(castle.name).journal
+    with contextlib.suppress(CastleError), JournalReader(path) as reader:
+        last = reader.latest()
+        if last is not None and RunStatus(last.status) in (RunStatus.RUNNING, RunStatus.FAILED, RunStatus.STOPPED):
+            found["run"] = {"id": last.id, "verb": last.verb, "status": last.status}
+    return found
+
+
+def _not_here(*, known: bool) -> dict[str, Any]:
+    if not known:
+        return {"state": "down", "unseen": ["this castle was never raised on this computer"]}
+    text = "its network namespace is gone: the computer was started anew, and nobody has handed over the secrets since"
+    return {"state": "down", "alarms": [{"severity": "error", "text": text, "mend": "castle raise"}]}
+
+
+async def _look(castle: Castle, site: Site, opened: Opened, found: dict[str, Any]) -> dict[str, Any]:
+    records = RecordStore(opened.world.objects, opened.keys.recipient)
+    loaded = await records.load()
+    found["addresses"] = {key: value for key, value in facts_of(opened).items() if value}
+    if loaded is None:
+        return {**found, "state": "down", "unseen": ["the treasury has no record of this castle"]}
+    record = loaded[0]
+    found |= {"life": record.life, "id": record.id}
+    if not record.site:
+        found |= {"state": "down", "unseen": ["it was wiped; `castle raise` brings it back"]}
+        return found | {"treasures": _recorded(record, opened.world.clock.now())}
+    shared = shared_of(castle, site, opened, records, record)
+    states: list[str] = []
+    for layer in site.layers:
+        driver: Any = shared.drivers[layer.driver]
+        if hasattr(driver, "look"):
+            step = Step(f"{layer.id}.look", layer.id, layer.driver, "look", "look", Phase.PREPARE, Effect.READ)
+            try:
+                seen = await driver.look(StepContext(shared, step, 1))
+            except CastleError as error:
+                seen = {"unseen": [f"{layer.id}: {error} ({error.why})"], "states": ["unknown"]}
+            _merge(found, seen, states)
+    for driver in shared.drivers.values():
+        if hasattr(driver, "close"):
+            await driver.close()
+    found["state"] = _verdict(states)
+    return found
+
+
+def _merge(found: dict[str, Any], seen: Mapping[str, Any], states: list[str]) -> None:
+    states.extend(seen.get("states", ()))
+    for key in ("machines", "alarms", "unseen"):
+        found.setdefault(key, []).extend(seen.get(key, ()))
+    found.setdefault("treasures", {}).update(seen.get("treasures", {}))
+
+
+def _verdict(states: Sequence[str]) -> str:
+    kinds = set(states)
+    if len(kinds) == 1:
+        return kinds.pop()
+    return "unknown" if "unknown" in kinds or not kinds else "sealed" if "sealed" in kinds else "partly"
+
+
+def _recorded(record: Record, now: float) -> dict[str, Any]:
+    """What the record knows of treasures that do not stand."""
+    found: dict[str, Any] = {}
+    for layer, lineage in record.lineage.items():
+        proof = lineage.get("proof") or {}
+        seal = lineage.get("seal") or {}
+        found[layer] = {
+            "state": "sealed" if seal else "gone",
+            "proof": {"label": proof.get("label"), "age": now - proof["at"]} if proof else {},
+            "backup": {"label": seal.get("label"), "age": now - seal["at"]} if seal else {},
+        }
+    return found
+
+
+def shared_of(castle: Castle, site: Site, opened: Opened, records: RecordStore, record: Record) -> Shared:
+    """What drivers need to look, outside of a run."""
+    request = wiring.request_of(castle, Verb.BACKUP, site.name, {})
+    drivers, options = wiring.drivers_of(site)
+    plan = wiring.offline_plan(castle, Verb.BACKUP, site.name, {})
+    layers = {layer.id: layer for layer in site.layers}
+    ground = next((name for name, layer in layers.items() if hasattr(drivers[layer.driver], "machine")), "")
+    return Shared(
+        request=request,
+        run="look",
+        created=opened.world.clock.now(),
+        old_life=record.life,
+        life=record.life,
+        world=opened.world,
+        secrets=opened.secrets,
+        records=records,
+        record=record,
+        drivers={**drivers, OwnDriver.name: OwnDriver()},
+        options=options,
+        bus=Quiet(RunView.empty(plan)),
+        ground=ground,
+        layers=layers,
+    )
+
+
+async def doctor(castle: Castle | None, site: Site | None) -> list[Check]:
+    """This computer; with a castle also key file, treasury and what it can do."""
+    checks = list(await computer_checks())
+    if castle is None or site is None:
+        return checks
+    if not is_root():
+        return [*checks, Check("treasury", None, "not looked at: needs root", "sudo castle doctor", "treasury")]
+    try:
+        opened = await open_world(castle, site)
+    except CastleError as error:
+        mend = error.hints[-1] if error.hints else ""
+        return [*checks, Check("treasury", False, f"{error.message}: {error.why}".rstrip(": "), mend, "treasury")]
+    try:
+        checks += await treasury_checks(opened.world.objects)  # type: ignore[arg-type]  # worlds makes S3Objects
+        accounts = opened.world.identities is not None
+        fact = "every life gets its own writer" if accounts else "lives share one key: an old one cannot be revoked"
+        checks.append(Check("accounts", True if accounts else None, fact, "", "treasury"))
+    except CastleError as error:
+        mend = error.hints[-1] if error.hints else ""
+        checks.append(Check("treasury", False, f"{error.message}: {error.why}".rstrip(": "), mend, "treasury"))
+    finally:
+        await opened.close()
+    return checks

@@ -1,0 +1,50 @@
+"""From flags of the command line to what a run is asked to do."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ephemeral_castle.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def request_of(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `spi.driver.Request`; flags that were not used are left out.
+
+    Besides them `replan`, which says what becomes of an unfinished run's stored plan.
+
+    Raises:
+        UsageError: flags that exclude one another.
+    """
+    used = {name: value for name, value in flags.items() if value not in (False, "", None)}
+    for one, other in (("new", "adopt"), ("new", "set_label"), ("new", "source_lost")):
+        if one in used and other in used:
+            raise UsageError(
+                f"{_flag(one)} and {_flag(other)} exclude one another",
+                why="--new says that there is nothing to bring home",
+                hints=(f"use one of {_flag(one)} and {_flag(other)}",),
+            )
+    return used
+
+
+def point_in_time(text: str) -> str:
+    """A point in time with its offset, as given.
+
+    Raises:
+        UsageError: not ISO 8601, or without an offset: a restore must not depend on where a computer stands.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        why = "it has no offset from UTC" if at is not None else "it is not ISO 8601"
+        raise UsageError(f"`{text}` is no point in time", why=why, hints=("`--to 2026-02-07T19:00:00+01:00`",))
+    return text
+
+
+def _flag(name: str) -> str:
+    return {"set_label": "--set"}.get(name, "--" + name.replace("_", "-"))

@@ -1,0 +1,59 @@
+"""`castle plan`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+
+from ephemeral_castle.cli import exit_codes
+from ephemeral_castle.cli.command import VerbCommand
+from ephemeral_castle.cli.load import load
+from ephemeral_castle.cli.options import Common, common, life_options
+from ephemeral_castle.cli.request import request_of
+from ephemeral_castle.cli.screen import out_paint
+from ephemeral_castle.cli.wired import wiring
+from ephemeral_castle.model.castle import Verb
+from ephemeral_castle.views.jsonl import dumps
+from ephemeral_castle.views.planview import plan_json, plan_text
+
+
+@click.command(
+    "plan",
+    cls=VerbCommand,
+    examples=(
+        ("castle plan", "what a rebirth would destroy, keep and restore, step by step"),
+        ("castle plan raise --new --offline", "without looking at the world"),
+        ("castle plan wipe --json", "for scripts"),
+    ),
+    exit_codes=(exit_codes.FAILED,),
+)
+@click.argument("verb", type=click.Choice([verb.value for verb in Verb]), default=Verb.REBIRTH.value)
+@click.option("--offline", is_flag=True, help="Do not look at the world.")
+@life_options
+@common()
+def command(told: Common, verb: str, *, offline: bool, **flags: Any) -> int:
+    """Show what a verb would do. Changes nothing.
+
+    VERB is rebirth when not given. The point of no return is marked.
+    """
+    request = request_of(flags)
+    castle = load(told)
+    wired = wiring()
+    plan = wired.offline_plan(castle, Verb(verb), told.site, request)
+    survey = None if offline else asyncio.run(wired.survey(castle, told.site))
+    if told.json:
+        click.echo(dumps(plan_json(plan, survey)))
+        return 0
+    treasury = f"s3://{castle.treasury.bucket}/{castle.treasury.prefix}"
+    text = plan_text(
+        plan,
+        budget=castle.budget,
+        treasury=treasury,
+        survey=survey,
+        defaults=wired.effective(castle),
+        paint=out_paint(),
+    )
+    click.echo(text)
+    return 0

@@ -1,0 +1,39 @@
+"""`castle resume`."""
+
+from __future__ import annotations
+
+import click
+
+from ephemeral_castle.cli import exit_codes
+from ephemeral_castle.cli.command import VerbCommand
+from ephemeral_castle.cli.load import load
+from ephemeral_castle.cli.options import Common, budget_option, common, run_argument
+from ephemeral_castle.cli.runs import known_run, show
+from ephemeral_castle.cli.wired import wiring
+
+
+@click.command(
+    "resume",
+    cls=VerbCommand,
+    examples=(
+        ("castle resume", "the last run"),
+        ("castle resume 01JD8X --json", "a certain run, for scripts"),
+        ("castle resume --progress none", "shows only the report"),
+    ),
+    exit_codes=(*exit_codes.ON_RUNS, exit_codes.OVER_BUDGET),
+)
+@run_argument
+@budget_option
+@common(site=False, progress=True)
+def command(told: Common, run: str | None, *, enforce_budget: bool) -> int:
+    """Go on with a run that failed, was stopped or was killed. Without RUN: the last one.
+
+    The stored plan goes on where it stood. Nothing that cannot be repeated is repeated.
+    """
+    castle = load(told)
+    wired = wiring()
+    journal = wired.journal_of(castle)
+    found = known_run(journal, run)
+    before = journal.events(found)
+    wired.resume_run(castle, found)
+    return show(told, castle, found, enforce=enforce_budget, since=before[-1].seq if before else 0)

@@ -1,0 +1,82 @@
+"""What the verbs need from the composition root, as types. `wiring` is imported only when a verb runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ephemeral_castle.cli.watch import Reader
+    from ephemeral_castle.model.castle import Castle, Verb
+    from ephemeral_castle.model.plan import Plan
+    from ephemeral_castle.spi.driver import Check
+
+ProgressLine = Callable[..., None]
+
+
+class Wiring(Protocol):
+    """The functions of `ephemeral_castle.cli.wiring`, the one module that imports worlds and drivers."""
+
+    def load_castle(self, file: str) -> Castle:
+        """Reads a definition; DefinitionInvalid when it has errors."""
+        ...
+
+    def start_run(self, castle: Castle, request_kwargs: Mapping[str, Any], site: str | None, verb: Verb) -> str:
+        """Plans, stores and launches a detached runner; gives the id of the run."""
+        ...
+
+    def journal_of(self, castle: Castle) -> Reader:
+        """The journal, for reading."""
+        ...
+
+    def runner_alive(self, castle: Castle, run: str) -> bool:
+        """Whether a process works on this run now."""
+        ...
+
+    def resume_run(self, castle: Castle, run: str) -> str:
+        """Launches a runner for a run that was broken off; gives the id of the run."""
+        ...
+
+    def cancel_run(self, castle: Castle, run: str) -> Mapping[str, Any]:
+        """Asks a run to stop; gives what will happen."""
+        ...
+
+    def offline_plan(self, castle: Castle, verb: Verb, site: str | None, flags: Mapping[str, Any]) -> Plan:
+        """The plan of a verb, without looking at the world."""
+        ...
+
+    def effective(self, castle: Castle) -> Mapping[str, Any]:
+        """Every setting with its default filled in, nested as in the file."""
+        ...
+
+    async def survey(self, castle: Castle, site: str | None) -> Mapping[str, Any]:
+        """Looks at the world: the mapping that `views.statusview` describes."""
+        ...
+
+    async def doctor(self, castle: Castle | None, site: str | None) -> Sequence[Check]:
+        """Checks this computer and, with a castle, its treasury and keys."""
+        ...
+
+    def card(self, castle: Castle, site: str | None) -> Mapping[str, Any]:
+        """The mapping that `views.card` describes."""
+        ...
+
+    async def prefetch(self, castle: Castle, site: str | None, progress: ProgressLine) -> Mapping[str, Any]:
+        """Builds what can be built ahead; gives the references."""
+        ...
+
+    async def take_down(self, castle: Castle, site: str | None, progress: ProgressLine) -> Mapping[str, Any]:
+        """Removes the castle from this computer; gives what was removed."""
+        ...
+
+    async def init_castle(self, answers: Mapping[str, Any], directory: Path) -> Mapping[str, Any]:
+        """Writes a definition and its key file; gives `files` (paths) and `timer` (text of a systemd timer)."""
+        ...
+
+
+def wiring() -> Wiring:
+    """The composition root."""
+    return cast("Wiring", import_module("ephemeral_castle.cli.wiring"))

@@ -1,0 +1,231 @@
+"""Builds the real world of a castle: treasury first, since lease and record lie there."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ephemeral_castle.cli.places import Places, places
+from ephemeral_castle.errors import CastleError, Denied
+from ephemeral_castle.spi.secret import Secret
+from ephemeral_castle.spi.world import TreasuryAccess
+from ephemeral_castle.world.bundle import RealWorld
+from ephemeral_castle.world.clock import SystemClock
+from ephemeral_castle.world.computer import computer
+from ephemeral_castle.world.enclosure import CastleEnclosure
+from ephemeral_castle.world.enclosure import Site as EnclosureSite
+from ephemeral_castle.world.exec import LocalExec
+from ephemeral_castle.world.forwarders import Forwarders, Route
+from ephemeral_castle.world.identities import VersityIdentities
+from ephemeral_castle.world.images import ImageStore
+from ephemeral_castle.world.keys import KeyFile
+from ephemeral_castle.world.objects import S3Objects
+from ephemeral_castle.world.s3 import Endpoint
+from ephemeral_castle.world.sigv4 import Credentials
+from ephemeral_castle.world.treasury_server import LocalTreasury
+from ephemeral_castle.world.treasury_server import Place as TreasuryPlace
+from ephemeral_castle.world.vault import TreasuryVault
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ephemeral_castle.model.castle import Castle, Site
+
+INSIDE_PORT = 9443  # of the treasury at the gateway; nobody else lives in that namespace
+ALIAS = "treasury.castle"
+
+
+@dataclass
+class Opened:
+    """A world with what castle itself needs besides."""
+
+    world: RealWorld
+    enclosure: CastleEnclosure
+    keys: KeyFile
+    secrets: Secrets
+    places: Places
+    forwarders: Forwarders
+    treasury: LocalTreasury | None
+    closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    async def close(self) -> None:
+        """Closes connections; processes that outlive a run stay."""
+        for closer in self.closers:
+            await closer()
+
+
+def is_root() -> bool:
+    """Whether this process may make namespaces and containers."""
+    import os
+
+    return os.geteuid() == 0
+
+
+def enclosure_of(castle: Castle, site: Site, where: Places, exec_: LocalExec) -> CastleEnclosure:
+    """The castle's corner of this computer (nothing is made yet)."""
+    host = ALIAS
+    if castle.treasury.endpoint:
+        host = _machine_side(urlsplit(castle.treasury.endpoint).hostname or ALIAS)
+    described = EnclosureSite(
+        slug=where.slug,
+        state=where.state,
+        runtime=where.runtime,
+        image_store=where.images,
+        subnet=site.subnet,
+        treasury_host=host,
+        treasury_port=INSIDE_PORT,
+    )
+    return CastleEnclosure(exec_, described)
+
+
+async def open_world(castle: Castle, site: Site) -> Opened:
+    """Makes sure that namespace, treasury and forwarders are there, and opens the treasury.
+
+    Raises:
+        Denied: not root. Others: as key file, server or treasury say.
+    """
+    if not is_root():
+        raise Denied(
+            "castle needs root to make machines on this computer",
+            why="network namespaces and privileged containers belong to root",
+            hints=["without root these work: castle init, plan --offline, runs, logs, report, card", "sudo castle …"],
+        )
+    where = places(castle.name)
+    clock, exec_ = SystemClock(), LocalExec()
+    keys = KeyFile.load(castle.treasury.keys)
+    enclosure = enclosure_of(castle, site, where, exec_)
+    await enclosure.ensure()
+    forwarders = Forwarders(exec_, clock, where.runtime / "forward")
+    credentials = Credentials(keys.access_key, keys.secret_key)
+    treasury: LocalTreasury | None = None
+    if castle.treasury.server:
+        endpoint, treasury = await _kept_here(castle, where, clock, enclosure, forwarders, credentials)
+    else:
+        endpoint = await _elsewhere(castle, keys, enclosure, forwarders)
+    objects = S3Objects(endpoint, credentials, clock)
+    world = RealWorld(
+        exec=exec_,
+        clock=clock,
+        objects=objects,
+        identities=await accounts(objects),
+        access=_access(castle, endpoint, enclosure),
+        images=ImageStore(exec_, where.images),
+        enclosure=enclosure,
+        computer=computer(where.computer),
+        forwarders=forwarders,
+    )
+    return Opened(
+        world,
+        enclosure,
+        keys,
+        Secrets(keys, TreasuryVault(objects, keys)),
+        where,
+        forwarders,
+        treasury,
+        [objects.close],
+    )
+
+
+async def accounts(objects: S3Objects) -> VersityIdentities | None:
+    """The treasury's accounts, where the endpoint has an interface for them that our key may use."""
+    found = VersityIdentities(objects)
+    try:
+        await found.names()
+    except CastleError:
+        return None
+    return found
+
+
+class Secrets:
+    """The vault in the treasury, and the two names that only the key file can answer."""
+
+    def __init__(self, keys: KeyFile, vault: TreasuryVault) -> None:
+        self.keys, self.vault = keys, vault
+
+    async def get(self, name: str) -> Secret | None:
+        """See `spi.secret.SecretSource`."""
+        if name == "treasury/access_key":
+            return Secret(self.keys.access_key)
+        if name == "treasury/secret_key":
+            return self.keys.secret_key
+        return await self.vault.get(name)
+
+    async def put(self, name: str, value: Secret) -> None:
+        """See `spi.secret.SecretSource`."""
+        await self.vault.put(name, value)
+
+
+async def _kept_here(
+    castle: Castle,
+    where: Places,
+    clock: SystemClock,
+    enclosure: CastleEnclosure,
+    forwarders: Forwarders,
+    credentials: Credentials,
+) -> tuple[Endpoint, LocalTreasury]:
+    inside = f"{enclosure.gateway}:{INSIDE_PORT}"
+    wished = castle.treasury.port or forwarders.port("treasury")
+    route = Route(f"127.0.0.1:{wished}", inside, connect_in=enclosure.name)
+    port = await forwarders.ensure("treasury", route)
+    place = TreasuryPlace(
+        state=where.treasury,
+        runtime=where.runtime / "treasury",
+        host=enclosure.gateway,
+        port=INSIDE_PORT,
+        reach=("127.0.0.1", port),
+        name=ALIAS,
+    )
+    from ephemeral_castle.world.treasury_server import find_versitygw
+
+    binary = find_versitygw(where.cache / "bin")
+    server = LocalTreasury(place, credentials, clock, enter=enclosure.enter, binary=binary)
+    await server.ensure()
+    await server.create_bucket(castle.treasury.bucket)
+    return Endpoint(server.url, castle.treasury.bucket, castle.treasury.prefix, ca=server.ca), server
+
+
+async def _elsewhere(castle: Castle, keys: KeyFile, enclosure: CastleEnclosure, forwarders: Forwarders) -> Endpoint:
+    wanted = castle.treasury
+    ca = keys.ca
+    if wanted.ca:
+        ca = await asyncio.to_thread(Path(wanted.ca).read_text)
+    parts = urlsplit(wanted.endpoint)
+    target = f"{parts.hostname}:{parts.port or 443}"
+    route = Route(f"{enclosure.gateway}:{INSIDE_PORT}", target, listen_in=enclosure.name)
+    await forwarders.ensure("treasury-out", route)
+    return Endpoint(wanted.endpoint, wanted.bucket, wanted.prefix, wanted.region, wanted.path_style, ca)
+
+
+def _access(castle: Castle, endpoint: Endpoint, enclosure: CastleEnclosure) -> TreasuryAccess:
+    return TreasuryAccess(
+        bucket=castle.treasury.bucket,
+        prefix=castle.treasury.prefix,
+        region=castle.treasury.region,
+        host=enclosure.treasury_host,
+        port=INSIDE_PORT,
+        ca=endpoint.ca,
+        path_style=castle.treasury.path_style,
+    )
+
+
+def _machine_side(host: str) -> str:
+    """The name by which machines reach an endpoint; one that means the computer itself gets the alias."""
+    if host == "localhost":
+        return ALIAS
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return ALIAS
+
+
+def facts_of(opened: Opened) -> dict[str, Any]:
+    """Where things answer on this computer's loopback."""
+    return {
+        "treasury": f"127.0.0.1:{opened.forwarders.port('treasury')}" if opened.treasury else "",
+        "database": f"127.0.0.1:{opened.forwarders.port('database')}" if opened.forwarders.port("database") else "",
+    }

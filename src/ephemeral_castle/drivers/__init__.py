@@ -1,0 +1,1 @@
+"""One system each. A driver sees `spi` and the pure packages, never another driver."""

@@ -1,0 +1,314 @@
+"""Driver `podman`: plan, observe and act for machines that are containers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ephemeral_castle.drivers.podman.fleet import Fleet, Planned, Seen
+from ephemeral_castle.drivers.podman.image import MACHINE
+from ephemeral_castle.drivers.podman.options import PodmanOptions
+from ephemeral_castle.errors import Refused, Unreachable
+from ephemeral_castle.model.castle import Layer, Verb
+from ephemeral_castle.model.step import Effect, Observation, Phase, State, Step
+from ephemeral_castle.spi.driver import Context, Request
+from ephemeral_castle.spi.secret import Secret
+from ephemeral_castle.spi.world import Machine, Transport
+
+REACHED, NOT_REACHED, FOREIGN = State.REACHED, State.NOT_REACHED, State.FOREIGN
+DESTROYING = (Verb.REBIRTH, Verb.WIPE)
+RAISING = (Verb.REBIRTH, Verb.RAISE)
+
+
+class PodmanDriver:
+    """Machines as privileged podman containers in the castle's own network namespace."""
+
+    name = "podman"
+    Options = PodmanOptions
+    recipes = (MACHINE,)
+
+    def __init__(self) -> None:
+        self.transports: dict[str, Transport] = {}
+
+    async def close(self) -> None:
+        """Ends SSH connections."""
+        for transport in self.transports.values():
+            if hasattr(transport, "close"):
+                await transport.close()
+
+    def plan(self, layer: Layer, options: PodmanOptions, request: Request, /) -> Sequence[Step]:
+        """Check and images first; inventory and wipe of the old life; creation of each machine of the new one."""
+        steps: list[Step] = []
+        if request.verb in RAISING:
+            steps.append(_step(layer, "check", "look at memory and names", Phase.PREPARE, Effect.READ))
+            steps.append(
+                _step(layer, "image", "machine image", Phase.PREPARE, Effect.CONVERGE, deadline=1800, weight=35)
+            )
+        title = "machines of the standing life"
+        steps.append(_step(layer, "revive", title, Phase.PREPARE, Effect.CONVERGE, provides=("old-machines",)))
+        if request.verb in DESTROYING:
+            steps.append(
+                _step(
+                    layer,
+                    "inventory",
+                    "list what will be destroyed",
+                    Phase.DESTROY,
+                    Effect.READ,
+                    needs=_sealed(request),
+                )
+            )
+            steps.append(
+                _step(
+                    layer,
+                    "destroy",
+                    "destroy machines and volumes",
+                    Phase.DESTROY,
+                    Effect.IRREVERSIBLE,
+                    needs=(f"{layer.id}.inventory",),
+                    clock="destroy",
+                    weight=0.6,
+                )
+            )
+        if request.verb in RAISING:
+            steps.extend(self._creations(layer, options))
+        return steps
+
+    @staticmethod
+    def _creations(layer: Layer, options: PodmanOptions) -> list[Step]:
+        return [
+            _step(
+                layer,
+                f"create-{name}",
+                f"machine {machine.id} ({name})",
+                Phase.APPLY,
+                Effect.CONVERGE,
+                needs=(f"{layer.id}.image", f"{layer.id}.check", f"{layer.id}.destroy?"),
+                provides=(f"machine:{name}",),
+                params={"v": 1, "machine": name},
+                weight=0.3,
+            )
+            for name, machine in options.machines.items()
+        ]
+
+    async def observe(self, step: Step, ctx: Context, /) -> Observation:
+        """Lists containers and volumes of this castle's own podman; compares marks."""
+        fleet = Fleet(ctx)
+        match step.action:
+            case "check":
+                return await self._check(fleet, ctx)
+            case "image":
+                there = await ctx.world.images.present(MACHINE)
+                return Observation(REACHED if there else NOT_REACHED, "" if there else "not built yet")
+            case "revive":
+                return await self._standing(fleet, ctx)
+            case "inventory":
+                return await self._inventory(fleet)
+            case "destroy":
+                return await self._gone(fleet, ctx)
+            case _:
+                return await self._created(fleet, step, ctx)
+
+    async def act(self, step: Step, ctx: Context, /) -> Observation | None:
+        """Builds, starts, destroys, creates."""
+        fleet = Fleet(ctx)
+        match step.action:
+            case "image":
+                await ctx.world.images.build(MACHINE, ctx.progress)
+            case "revive":
+                await self._revive(fleet, ctx)
+            case "destroy":
+                await self._destroy(fleet, step, ctx)
+            case _ if step.action.startswith("create-"):
+                return await self._create(fleet, step, ctx)
+            case _:
+                return None
+        return None
+
+    async def look(self, ctx: Context, /) -> Mapping[str, Any]:
+        """For `castle status`: every machine of the standing life."""
+        fleet = Fleet(ctx)
+        seen = {container.name: container for container in await fleet.containers() if container.ours}
+        machines, states, alarms = [], [], []
+        for name, machine in ctx.options.machines.items():
+            planned = fleet.planned(name, ctx.life)
+            found = seen.get(planned.container)
+            state = "absent" if found is None else "running" if found.running else "stopped"
+            states.append("up" if state == "running" else "down")
+            row = {"id": machine.id, "name": name, "state": state, "address": planned.address}
+            machines.append({**row, "memory": machine.memory})
+            if state != "running":
+                alarms.append({"severity": "error", "text": f"machine {machine.id} is {state}", "mend": "castle raise"})
+        return {"machines": machines, "states": states, "alarms": alarms}
+
+    async def machine(self, name: str, ctx: Context, life: int, /) -> Machine:
+        """The machine of that name in that life, with a way in."""
+        planned = Fleet(ctx).planned(name, life)
+        return Machine(planned.id, name, life, planned.address, await self._transport(planned, ctx), "/opt/images")
+
+    async def _transport(self, planned: Planned, ctx: Context) -> Transport:
+        if planned.container not in self.transports:
+            self.transports[planned.container] = await self._way_in(planned, ctx)
+        return self.transports[planned.container]
+
+    async def _way_in(self, planned: Planned, ctx: Context) -> Transport:
+        if ctx.options.transport == "podman":
+            return ctx.world.podman_transport(planned.container)
+        key = await client_key(ctx)
+        host_key = _host_key(planned, ctx)
+        if not host_key:
+            bootstrap = ctx.world.podman_transport(planned.container)
+            host_key = (await bootstrap.run(["cat", "/var/lib/containers/ssh_host_ed25519_key.pub"])).out.strip()
+        return ctx.world.ssh_transport(planned.address, "root", key.reveal(), host_key)
+
+    async def _check(self, fleet: Fleet, ctx: Context) -> Observation:
+        options: PodmanOptions = ctx.options
+        wanted = sum(machine.memory for machine in options.machines.values()) + options.reserve
+        total = int(ctx.world.computer["memory_total"])
+        if wanted > total:
+            missing = (wanted - total + (1 << 20) - 1) >> 20
+            raise Refused(
+                f"this computer has {missing} MiB of memory too little for the machines",
+                why=f"machines and reserve need {wanted >> 20} MiB, the computer has {total >> 20} MiB",
+                state="nothing was created",
+                hints=["lower `memory` of the machines in the definition", "or raise the castle on a larger computer"],
+            )
+        for seen in await fleet.containers():
+            if not seen.ours and seen.name in fleet.names(ctx.life):
+                return Observation(FOREIGN, f"container `{seen.name}` carries our name but not our mark")
+        return Observation(REACHED, f"{wanted >> 20} of {total >> 20} MiB", {"memory_mib": wanted >> 20})
+
+    async def _standing(self, fleet: Fleet, ctx: Context) -> Observation:
+        """All machines of the old life run, or none of it is left."""
+        containers = {c.name: c for c in await fleet.containers() if c.life == ctx.old_life and c.ours}
+        volumes = [v for v in await fleet.volumes() if v.life == ctx.old_life and v.ours]
+        facts = {"containers": sorted(containers), "volumes": sorted(v.name for v in volumes)}
+        if not containers and not volumes:
+            return Observation(REACHED, "nothing of the old life is here", facts)
+        stopped = [v.name for v in volumes if v.name not in containers or not containers[v.name].running]
+        if stopped:
+            return Observation(NOT_REACHED, f"not running: {', '.join(sorted(stopped))}", facts)
+        return Observation(REACHED, f"{len(containers)} machines run", facts)
+
+    async def _revive(self, fleet: Fleet, ctx: Context) -> None:
+        """Starts what is stopped; a lost container is made again round its volume."""
+        running = {c.name: c for c in await fleet.containers()}
+        for volume in await fleet.volumes():
+            if volume.life != ctx.old_life or not volume.ours:
+                continue
+            planned = fleet.planned(volume.machine, ctx.old_life)
+            if volume.name in running and not running[volume.name].running:
+                await fleet.start(volume.name)
+            elif volume.name not in running:
+                await fleet.create(planned)
+            await self._enter(planned, ctx)
+
+    async def _inventory(self, fleet: Fleet) -> Observation:
+        """What stands in the record or was an intent, and carries our mark: only that will be destroyed."""
+        found = [{"kind": s.kind, "id": s.id, "name": s.name, "life": s.life} for s in await fleet.all() if s.ours]
+        return Observation(REACHED, f"{len(found)} containers and volumes", {"inventory": found})
+
+    async def _gone(self, fleet: Fleet, ctx: Context) -> Observation:
+        listed = ctx.facts(f"{ctx.layer.id}.inventory").get("inventory", [])
+        wanted = {(item["kind"], item["id"]) for item in listed}
+        left = [seen for seen in await fleet.all() if (seen.kind, seen.id) in wanted]
+        if left:
+            return Observation(NOT_REACHED, "still there: " + ", ".join(s.name for s in left))
+        facts = {"destroyed": listed}
+        return Observation(REACHED, f"listed: none of {len(listed)} is left", facts)
+
+    async def _destroy(self, fleet: Fleet, step: Step, ctx: Context) -> None:
+        listed = ctx.facts(f"{ctx.layer.id}.inventory")["inventory"]
+        await ctx.intent("destroy", inventory=listed)
+        containers = [i for i in listed if i["kind"] == "container"]
+        volumes = {i["name"] for i in listed if i["kind"] == "volume"}
+        pairs = [(c["id"], c["name"] if c["name"] in volumes else "") for c in containers]
+        orphans = volumes - {name for _, name in pairs}
+        await asyncio.gather(*(fleet.destroy(i, v) for i, v in pairs), *(fleet.destroy("", v) for v in orphans))
+        if ctx.request.cold:
+            ctx.progress("dropping the machine image")
+
+    async def _created(self, fleet: Fleet, step: Step, ctx: Context) -> Observation:
+        planned = fleet.planned(step.params["machine"], ctx.life)
+        seen = await fleet.look(planned.container)
+        if seen is None:
+            return Observation(NOT_REACHED, "not there")
+        if not seen.ours or seen.life != ctx.life:
+            return Observation(FOREIGN, f"container `{seen.name}` carries our name but not our mark")
+        if not seen.running:
+            return Observation(NOT_REACHED, "stopped")
+        return await self._facts(planned, seen, ctx)
+
+    async def _facts(self, planned: Planned, seen: Seen, ctx: Context) -> Observation:
+        facts: dict[str, Any] = {
+            "address": planned.address,
+            "created": [
+                {"kind": "container", "id": seen.id, "name": planned.container},
+                {"kind": "volume", "id": planned.container, "name": planned.container},
+            ],
+        }
+        if ctx.options.transport == "ssh":
+            facts["host_key"] = await self._enter(planned, ctx)
+        return Observation(REACHED, f"{planned.address}", facts)
+
+    async def _create(self, fleet: Fleet, step: Step, ctx: Context) -> Observation | None:
+        planned = fleet.planned(step.params["machine"], ctx.life)
+        await ctx.intent("create", kind="container", name=planned.container, address=planned.address)
+        seen = await fleet.look(planned.container)
+        if seen is not None:
+            await fleet.start(planned.container)
+            return None
+        container = await fleet.create(planned)
+        return await self._facts(
+            planned, Seen("container", container, planned.container, True, ctx.life, planned.name, True), ctx
+        )
+
+    async def _enter(self, planned: Planned, ctx: Context) -> str:
+        """Lets castle in by SSH: hands over its public key, starts sshd, reads the host key."""
+        if ctx.options.transport != "ssh":
+            return ""
+        key = await client_key(ctx)
+        bootstrap = ctx.world.podman_transport(planned.container)
+        public = await ctx.world.exec.run(["ssh-keygen", "-y", "-f", "/dev/stdin"], stdin=key.reveal().encode())
+        result = await bootstrap.run(["castle-sshd"], stdin=public.out.encode())
+        if not result.ok:
+            raise Unreachable(f"sshd of machine {planned.id} does not start", why=result.last_words())
+        return result.out.strip()
+
+
+async def client_key(ctx: Context) -> Secret:
+    """The castle's SSH key; generated once and kept with the other secrets before its first use."""
+    known = await ctx.secrets.get("ssh/client")
+    if known is not None:
+        return known
+    key = Secret(ssh_private_key())
+    await ctx.secrets.put("ssh/client", key)
+    return key
+
+
+def ssh_private_key() -> str:
+    """A new Ed25519 private key in OpenSSH's format."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+
+
+def _host_key(planned: Planned, ctx: Context) -> str:
+    """The host key that this run (or the record) saw when the machine was made."""
+    for step in (f"{ctx.layer.id}.create-{planned.name}",):
+        known = ctx.facts(step).get("host_key", "")
+        if known:
+            return str(known)
+    keys = ctx.record.addresses.get("host_keys", {})
+    return str(keys.get(planned.container, "")) if isinstance(keys, dict) else ""
+
+
+def _sealed(request: Request) -> tuple[str, ...]:
+    return tuple(f"sealed:{layer.id}?" for layer in request.site.layers)
+
+
+def _step(layer: Layer, action: str, title: str, phase: Phase, effect: Effect, **more: Any) -> Step:
+    more.setdefault("deadline", 120.0)
+    return Step(f"{layer.id}.{action}", layer.id, "podman", action, title, phase, effect, exact=True, **more)

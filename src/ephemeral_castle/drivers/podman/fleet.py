@@ -1,0 +1,194 @@
+"""Containers and volumes of one castle, as podman lists them."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ephemeral_castle.drivers.podman.image import MACHINE
+from ephemeral_castle.drivers.podman.options import PodmanOptions
+from ephemeral_castle.errors import NotFound, Permanent, Transient
+from ephemeral_castle.spi.driver import Context
+from ephemeral_castle.spi.world import Result
+
+MARK = "castle.id"
+STRIDE = 8  # addresses per life: machines of two lives never share one
+REMOVALS = 5  # podman 4.3.1 now and then fails to remove a container right after a kill, and succeeds when repeated
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A machine that should be: its number, name, container and address in one life."""
+
+    id: int
+    name: str
+    life: int
+    container: str
+    address: str
+    memory: int
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A container or volume that is. `ours`: it carries this castle's mark."""
+
+    kind: str
+    id: str
+    name: str
+    ours: bool
+    life: int
+    machine: str
+    running: bool
+
+
+class Fleet:
+    """Looks at and changes machines through the castle's own podman."""
+
+    def __init__(self, ctx: Context) -> None:
+        self.ctx = ctx
+        self.options: PodmanOptions = ctx.options
+
+    def planned(self, name: str, life: int) -> Planned:
+        """The machine of that name in that life. Raises NotFound for a name that the definition lacks."""
+        for index, (known, machine) in enumerate(self.options.machines.items()):
+            if known == name:
+                container = f"{self.ctx.request.castle.name}-{life}-{machine.id}"
+                return Planned(machine.id, name, life, container, self._address(life, index), machine.memory)
+        raise NotFound(f"no machine `{name}` in the definition", hints=["castle plan"])
+
+    def names(self, life: int) -> set[str]:
+        """Container names of one life."""
+        return {self.planned(name, life).container for name in self.options.machines}
+
+    def _address(self, life: int, index: int) -> str:
+        """Another address in every life, from .16 on."""
+        network = ipaddress.ip_network(self.ctx.request.site.subnet)
+        stride = max(STRIDE, len(self.options.machines))
+        lives = max(1, (network.num_addresses - 32) // stride)
+        return str(network[16 + (life % lives) * stride + index])
+
+    async def podman(self, *args: str, stdin: bytes = b"", timeout: float = 60.0) -> Result:
+        """Runs the castle's own podman."""
+        enclosure = self.ctx.world.enclosure
+        return await self.ctx.world.exec.run(
+            enclosure.podman(*args), stdin=stdin, env=enclosure.podman_env(), timeout=timeout
+        )
+
+    async def containers(self) -> list[Seen]:
+        """All containers of the castle's podman, ours and foreign."""
+        result = await self._listed("ps", "-a", "--no-trunc", "--format", "json")
+        return [self._container(item) for item in result]
+
+    async def volumes(self) -> list[Seen]:
+        """All volumes of the castle's podman."""
+        return [self._volume(item) for item in await self._listed("volume", "ls", "--format", "json")]
+
+    async def all(self) -> list[Seen]:
+        """Containers that are machines, and volumes."""
+        machines = [seen for seen in await self.containers() if seen.machine]
+        return machines + [seen for seen in await self.volumes() if seen.machine]
+
+    async def look(self, container: str) -> Seen | None:
+        """One container by name, or None."""
+        args = ("ps", "-a", "--no-trunc", "--filter", f"name=^{container}$", "--format", "json")
+        found = [self._container(item) for item in await self._listed(*args)]
+        return next((seen for seen in found if seen.name == container), None)
+
+    async def _listed(self, *args: str) -> list[dict[str, Any]]:
+        result = await self.podman(*args)
+        if not result.ok:
+            raise Transient("podman does not answer", why=result.last_words(), hints=["castle doctor"])
+        return list(json.loads(result.out or "[]") or [])
+
+    def _container(self, item: dict[str, Any]) -> Seen:
+        labels = item.get("Labels") or {}
+        name = (item.get("Names") or [item.get("Name", "")])[0]
+        ident = item.get("Id") or item.get("ID") or ""
+        return self._seen("container", ident, name, labels, running=item.get("State") == "running")
+
+    def _volume(self, item: dict[str, Any]) -> Seen:
+        return self._seen("volume", item["Name"], item["Name"], item.get("Labels") or {}, running=False)
+
+    def _seen(self, kind: str, ident: str, name: str, labels: dict[str, str], *, running: bool) -> Seen:
+        ours = labels.get(MARK) == self.ctx.record.id
+        return Seen(
+            kind, ident, name, ours, int(labels.get("castle.life", "0")), labels.get("castle.machine", ""), running
+        )
+
+    async def create(self, planned: Planned) -> str:
+        """Volume and container of one machine; gives the container's id."""
+        labels = self._labels(planned)
+        volumes = await self.podman("volume", "create", *labels, planned.container)
+        if not volumes.ok and "already exists" not in volumes.err:
+            raise Permanent(f"cannot make the volume of machine {planned.id}", why=volumes.last_words())
+        enclosure = self.ctx.world.enclosure
+        result = await self.podman(
+            "run",
+            "-d",
+            "--name",
+            planned.container,
+            "--hostname",
+            planned.name,
+            *labels,
+            "--privileged",
+            "--cgroupns=private",
+            "--network",
+            enclosure.network,
+            "--ip",
+            planned.address,
+            "--add-host",
+            f"{enclosure.treasury_host}:{enclosure.gateway}",
+            "--memory",
+            str(planned.memory),
+            "--tmpfs",
+            "/run",
+            "--tmpfs",
+            "/tmp",  # noqa: S108 - a mount inside the machine
+            "-v",
+            f"{planned.container}:/var/lib/containers",
+            "-v",
+            f"{enclosure.image_store}:/opt/images:ro",
+            self.ctx.world.images.reference(MACHINE),
+            "/usr/local/sbin/machine-init",
+        )
+        if not result.ok:
+            await self.podman("rm", "-f", "-t", "0", planned.container)
+            raise Transient(f"machine {planned.id} does not start", why=result.last_words())
+        return result.out.strip()
+
+    def _labels(self, planned: Planned) -> Sequence[str]:
+        marks = {
+            MARK: self.ctx.record.id,
+            "castle.name": self.ctx.request.castle.name,
+            "castle.life": str(planned.life),
+            "castle.machine": planned.name,
+        }
+        return [part for key, value in marks.items() for part in ("--label", f"{key}={value}")]
+
+    async def start(self, container: str) -> None:
+        """Starts a stopped machine."""
+        result = await self.podman("start", container)
+        if not result.ok:
+            raise Transient(f"machine `{container}` does not start", why=result.last_words())
+
+    async def destroy(self, container: str, volume: str) -> None:
+        """Removes one container (by id) and its volume (by name); repeats what podman refuses at first."""
+        last = ""
+        for attempt in range(REMOVALS):
+            gone = Result(0, "", "") if not container else await self.podman("rm", "-f", "-t", "0", container)
+            if gone.ok or "no such container" in gone.err:
+                freed = Result(0, "", "") if not volume else await self.podman("volume", "rm", volume)
+                if freed.ok or "no such volume" in freed.err:
+                    return
+                gone = freed
+            last = gone.last_words()
+            await self.ctx.world.clock.sleep(0.1 * 2**attempt)
+        raise Permanent(
+            f"machine `{volume or container}` will not go",
+            why=last,
+            state="the wipe has begun; what is gone is gone, the rest stands",
+            hints=["look at it with `castle logs`", "castle resume"],
+        )

@@ -1,0 +1,62 @@
+"""What `castle status` says about a treasure: backup, proof, archiving, what would be lost now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ephemeral_castle.drivers.postgres.desk import Desk
+from ephemeral_castle.drivers.postgres.part import Part
+from ephemeral_castle.errors import CastleError
+from ephemeral_castle.postgres import fence
+from ephemeral_castle.postgres.pgbackrest import parse_info
+from ephemeral_castle.spi.driver import Context
+
+ARCHIVER = """\
+select jsonb_build_object('failed', failed_count, 'last_failed', last_failed_wal,
+  'failing', coalesce(last_failed_time > last_archived_time, last_failed_time is not null),
+  'age', extract(epoch from clock_timestamp() - last_archived_time)) from pg_stat_archiver;"""
+
+
+async def look(ctx: Context, desk: Desk) -> Mapping[str, Any]:
+    """One treasure: `treasures`, `states`, `alarms`, `unseen`."""
+    part = Part(ctx, desk)
+    now = ctx.world.clock.now()
+    proof = part.lineage.get("proof") or {}
+    treasure: dict[str, Any] = {"proof": {"label": proof["label"], "age": now - proof["at"]} if proof else {}}
+    found: dict[str, Any] = {"treasures": {part.layer: treasure}, "alarms": [], "unseen": [], "states": []}
+    state = await part.place(old=True).state()
+    if state != "running":
+        treasure["state"] = "down"
+        found["states"].append("down")
+        text = f"database `{part.layer}` is {state}: it may wait for its secrets after a reboot"
+        found["alarms"].append({"severity": "error", "text": text, "mend": "castle raise"})
+        return found
+    session = await part.session(old=True)
+    limits = fence.parse_limits(await session.value(fence.LIMITS))
+    sealed = any(limit.fenced for limit in limits)
+    treasure["state"] = "fenced" if sealed else "up"
+    found["states"].append("sealed" if sealed else "up")
+    if sealed:
+        text = f"database `{part.layer}` is fenced: nobody can write"
+        found["alarms"].append({"severity": "error", "text": text, "mend": "castle cancel, or castle resume"})
+    archiver = await session.json(ARCHIVER)
+    healthy = not archiver["failing"]
+    detail = "" if healthy else f"{archiver['failed']} failures, last {archiver['last_failed']}"
+    treasure["archiving"] = {"healthy": healthy, "detail": detail}
+    if archiver["age"] is not None:
+        why = "since the last archived segment"
+        treasure["rpo"] = {"seconds": float(archiver["age"]), "bound": True, "why": why}
+    try:
+        treasure["backup"] = await _backup(part, now)
+    except CastleError as error:
+        found["unseen"].append(f"backups of `{part.layer}`: {error.message}")
+    return found
+
+
+async def _backup(part: Part, now: float) -> dict[str, Any]:
+    result = await part.place(old=True).run(
+        "pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", "--repo=1", "--output=json", "info"
+    )
+    newest = parse_info(result.out, "castle").newest()
+    return {"label": newest.label, "age": now - newest.stop} if newest else {}

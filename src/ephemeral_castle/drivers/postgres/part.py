@@ -1,0 +1,81 @@
+"""What all parts of the driver share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ephemeral_castle.drivers.postgres.desk import Desk
+from ephemeral_castle.drivers.postgres.options import PostgresOptions
+from ephemeral_castle.drivers.postgres.outside import Outside
+from ephemeral_castle.drivers.postgres.place import Place
+from ephemeral_castle.drivers.postgres.session import Session
+from ephemeral_castle.model.step import Observation, State
+from ephemeral_castle.spi.driver import Context
+
+REACHED, NOT_REACHED, PARTIAL = State.REACHED, State.NOT_REACHED, State.PARTIAL
+PRESENT = "present"
+
+
+class Part:
+    """One action of the driver on one step. `observe` never changes anything."""
+
+    def __init__(self, ctx: Context, desk: Desk) -> None:
+        self.ctx = ctx
+        self.desk = desk
+        self.options: PostgresOptions = ctx.options
+        self.layer = ctx.layer.id
+
+    async def observe(self) -> Observation:
+        """Relative to the step's goal."""
+        return Observation(NOT_REACHED)
+
+    async def act(self) -> Observation | None:
+        """Does it."""
+        return None
+
+    async def undo(self) -> str:
+        """Takes it back."""
+        return "nothing to undo"
+
+    def facts(self, action: str) -> Mapping[str, Any]:
+        """Facts of another step of this layer."""
+        return self.ctx.facts(f"{self.layer}.{action}")
+
+    def facts_of_ground(self) -> Mapping[str, Any]:
+        """What the ground layer listed of the standing life."""
+        layers = self.ctx.request.site.layers
+        ground = next((layer.id for layer in layers if layer.id in self.ctx.layer.needs), "")
+        return self.ctx.facts(f"{ground}.revive")
+
+    @property
+    def survey(self) -> Mapping[str, Any]:
+        """What the survey found."""
+        return self.facts("survey")
+
+    @property
+    def lineage(self) -> Mapping[str, Any]:
+        """What the record knows about this treasure."""
+        found = self.ctx.record.lineage.get(self.layer, {})
+        return found if isinstance(found, dict) else {}
+
+    def place(self, *, old: bool = False) -> Place:
+        """Containers of a life."""
+        return Place(self.ctx, old=old)
+
+    def outside(self) -> Outside:
+        """The container for proofs; ended with the run."""
+        self.desk.outside = self.desk.outside or Outside(self.ctx)
+        self.desk.outside.ctx = self.ctx
+        return self.desk.outside
+
+    async def session(self, database: str = "postgres", name: str = "a", *, old: bool = False) -> Session:
+        """An open session."""
+        return await self.desk.session(self.ctx, database, name, old=old)
+
+    def waived(self) -> Observation | None:
+        """Steps on the old treasure do not apply when there is none."""
+        presence = self.survey.get("presence", PRESENT)
+        if presence == PRESENT:
+            return None
+        return Observation(REACHED, waived=str(self.survey.get("reason", presence)))

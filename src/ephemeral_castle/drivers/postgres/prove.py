@@ -1,0 +1,203 @@
+"""Marker, backup, and the proof that the backup can be restored and read."""
+
+from __future__ import annotations
+
+from ephemeral_castle.drivers.postgres.image import BIN
+from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.errors import Permanent
+from ephemeral_castle.model.step import Observation
+from ephemeral_castle.postgres import marker
+from ephemeral_castle.postgres.exits import explain
+from ephemeral_castle.postgres.pgbackrest import Backup, RepoInfo, parse_info
+
+QUIET = (
+    "copy (select 'autovacuum = off') to program 'cat >> /pg/data/castle.conf; touch /pg/fenced'; "
+    "select pg_reload_conf()"
+)
+UNQUIET = (
+    "copy (select 1) to program 'cat > /dev/null; rm -f /pg/fenced; "
+    'sed -i "/^autovacuum = off$/d" /pg/data/castle.conf\'; select pg_reload_conf()'
+)
+
+
+class Marker(Part):
+    """A row that only this run can have written; it must come back."""
+
+    letter = "a"
+
+    @property
+    def nonce(self) -> str:
+        """Made from the run, so that writing it twice writes it once."""
+        return f"{self.ctx.run}-{self.letter}"
+
+    async def observe(self) -> Observation:
+        """Whether the row is there."""
+        gone = self.waived() or self.young()
+        if gone:
+            return gone
+        session = await self.session(old=True)
+        there = await session.json(marker.find_markers([self.nonce]))
+        return Observation(REACHED if there else NOT_REACHED, facts={"nonce": self.nonce})
+
+    def young(self) -> Observation | None:
+        """A proof younger than `proof.max_age` makes marker A, backup and proof needless."""
+        label = self.survey.get("proven_label")
+        if not label:
+            return None
+        return Observation(
+            REACHED, waived=f"backup {label} was proven {self.survey.get('proven_ago')} ago", facts={"label": label}
+        )
+
+    async def act(self) -> Observation | None:
+        """Writes it."""
+        session = await self.session(old=True)
+        await session.ask(marker.insert_marker(self.nonce, self.ctx.run, self.ctx.old_life))
+        return None
+
+
+class MarkerB(Marker):
+    """The marker after the backup: only the WAL carries it. A checkpoint shortens the replay."""
+
+    letter = "b"
+
+    def young(self) -> Observation | None:
+        """Always written."""
+        return None
+
+    async def act(self) -> Observation | None:
+        """Writes it; heartbeat and vacuum rest from now on, since they would write behind the fence; a checkpoint."""
+        await super().act()
+        session = await self.session(old=True)
+        await session.ask(QUIET)
+        await session.ask("checkpoint")
+        return None
+
+
+async def repository(part: Part) -> RepoInfo:
+    """What `info` says, from outside the machines."""
+    result = await part.outside().pgbackrest("--log-level-console=off", "--output=json", "--repo=1", "info")
+    if not result.ok:
+        raise explain(result.code, result.err, "info")
+    return parse_info(result.out, "castle")
+
+
+class TakeBackup(Part):
+    """A backup under this run's key: an annotation, so that a resume finds it."""
+
+    key = ""
+    old = True
+    kind = "incr"
+
+    @property
+    def annotation(self) -> str:
+        """The run's id, with a suffix where one run takes several."""
+        return self.ctx.run + self.key
+
+    async def observe(self) -> Observation:
+        """Whether the repository lists a backup of this run."""
+        gone = self.needless()
+        if gone:
+            return gone
+        found = self.mine(await repository(self))
+        if found is None:
+            return Observation(NOT_REACHED, "no backup of this run yet")
+        return Observation(REACHED, f"{found.label}", _facts(found))
+
+    def needless(self) -> Observation | None:
+        """Waived for a treasure that is gone, or proven lately."""
+        return self.waived() or Marker(self.ctx, self.desk).young()
+
+    def mine(self, info: RepoInfo) -> Backup | None:
+        """The backup that carries this run's annotation."""
+        wanted = self.annotation
+        return next((b for b in reversed(info.backups) if b.annotations.get("castle-run") == wanted), None)
+
+    async def act(self) -> Observation | None:
+        """Runs `backup` on the machine; incremental, or full where there is none."""
+        place = self.place(old=self.old)
+        result = await place.run(
+            "pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", "--repo=1", f"--type={self.kind}",
+            "--no-expire-auto", f"--annotation=castle-run={self.annotation}", "--log-level-console=warn", "backup",
+            timeout=7200,
+        )  # fmt: skip
+        if not result.ok:
+            raise explain(result.code, result.err + result.out, "backup")
+        return None
+
+
+def _facts(backup: Backup) -> dict[str, object]:
+    return {
+        "label": backup.label,
+        "archive_start": backup.archive_start,
+        "bytes": backup.size,
+        "repository_bytes": backup.repo_size,
+        "type": backup.type,
+        "stop": backup.stop,
+    }
+
+
+class Proof(Part):
+    """The backup is restored outside the castle, started, and read: the marker must be there."""
+
+    folder = "/proof/data"
+
+    async def observe(self) -> Observation:
+        """Whether this run has proven its backup already."""
+        return self.waived() or Marker(self.ctx, self.desk).young() or Observation(NOT_REACHED)
+
+    async def act(self) -> Observation | None:
+        """Restores the set alone (`--type=immediate`: the marker lies before its end), starts it, counts."""
+        label = str(self.facts("backup")["label"])
+        nonce = str(self.facts("marker-a")["nonce"])
+        script = _PROOF.format(bin=BIN, folder=self.folder, label=label)
+        self.ctx.progress(f"restoring {label} outside the castle")
+        process = await self.outside().run("sh", "-c", script, "proof", nonce, timeout=7200)
+        if not process.ok:
+            raise Permanent(
+                f"backup {label} could not be restored outside the castle",
+                why=process.last_words(6),
+                state="nothing was destroyed; the castle serves as before",
+                hints=["castle backup --full", "castle rebirth"],
+            )
+        lines = dict(line.split("|", 1) for line in process.out.splitlines() if "|" in line)
+        if lines.get("marker") != "1":
+            raise Permanent(
+                f"backup {label} came back without this run's marker",
+                why="what was restored is older than the backup claims, or of another castle",
+                state="nothing was destroyed; the castle serves as before",
+                hints=["castle backup --full", "castle rebirth"],
+            )
+        at = self.ctx.world.clock.now()
+        facts = {
+            "label": label,
+            "at": at,
+            "tables": int(lines.get("tables", "0")),
+            "bytes": int(lines.get("bytes", "0")),
+        }
+        sealed = {"proof": {"label": label, "at": at, "run": self.ctx.run}}
+        return Observation(
+            REACHED, f"{label} restored, started, marker read", {**facts, f"sealed:{self.layer}": sealed}
+        )
+
+
+# Started on a private socket with archiving off: a copy must never push into the living archive.
+_PROOF = """\
+set -e
+rm -rf {folder}
+mkdir -p -m 700 {folder}
+pgbackrest --config=/run/castle/pgbackrest.conf --stanza=castle --repo=1 --pg1-path={folder} --set={label} \\
+  --type=immediate --target-action=promote --archive-mode=off --log-level-console=warn restore >&2
+rm -f {folder}/castle.conf
+options="-c listen_addresses= -c unix_socket_directories=/tmp -c port=5999 -c shared_buffers=64MB"
+options="$options -c archive_mode=off -c synchronous_standby_names= -c hba_file=/run/castle/pg_hba.conf"
+{bin}/pg_ctl -D {folder} -w -t 600 -l /tmp/proof.log -o "$options" start >&2 || {{
+  tail -n 5 /tmp/proof.log >&2
+  exit 1
+}}
+q() {{ psql -h /tmp -p 5999 -U postgres -qAtX -d "$1" -c "$2"; }}
+echo "marker|$(q postgres "select count(*) from castle.marker where nonce = '$1'")"
+echo "tables|$(q postgres "select count(*) from pg_class where relkind = 'r'")"
+echo "bytes|$(q postgres "select sum(pg_database_size(oid)) from pg_database")"
+{bin}/pg_ctl -D {folder} -m immediate stop >&2
+rm -rf {folder}
+"""

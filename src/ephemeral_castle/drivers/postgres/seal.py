@@ -1,0 +1,266 @@
+"""The cut: fence, digest, mark, archived, read back, stopped. Nothing may change a treasure after its seal."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ephemeral_castle.drivers.postgres.digests import take
+from ephemeral_castle.drivers.postgres.listing import listed
+from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.postgres.prove import UNQUIET
+from ephemeral_castle.errors import CastleError, Permanent, Refused
+from ephemeral_castle.model.step import Observation
+from ephemeral_castle.postgres import fence, sql
+from ephemeral_castle.postgres.archiving import ArchiveStatus
+from ephemeral_castle.postgres.chain import unbroken
+from ephemeral_castle.postgres.control import only_shutdown_after, parse_control
+from ephemeral_castle.postgres.exits import explain
+from ephemeral_castle.postgres.lsn import Lsn
+from ephemeral_castle.postgres.segments import Segment
+
+POLL = 0.01  # seconds between looks for an archived segment, inside an open session
+AGAIN = "castle rebirth"
+UNTOUCHED = "the fence is being lifted; nothing was destroyed"
+
+
+class Fence(Part):
+    """No client may write from here on. Old limits are kept in the database itself and restored exactly."""
+
+    async def observe(self) -> Observation:
+        """Whether every database is closed, and nobody but us is in."""
+        gone = self.waived()
+        if gone:
+            return gone
+        open_session = self.desk.known(self.ctx.old_life)
+        if not open_session and await self.place(old=True).state() != "running":
+            return Observation(REACHED, "the database is stopped: nothing can commit")
+        session = await self.session(old=True)
+        limits = fence.parse_limits(await session.value(fence.LIMITS))
+        if not all(limit.fenced for limit in limits):
+            return Observation(NOT_REACHED, "not fenced")
+        return await self._proven()
+
+    async def _proven(self) -> Observation:
+        session = await self.session(old=True)
+        ours = self.desk.pids(self.ctx.old_life)
+        starting = int(await session.value(fence.starting_sessions(ours)))
+        left = fence.parse_writers(await session.value(fence.writers(ours)))
+        reason = fence.breach(
+            starting,
+            left,
+            await session.json(fence.OPEN_DATABASES),
+            await session.json(fence.PREPARED_TRANSACTIONS),
+        )
+        if reason is None:
+            return Observation(REACHED, "fenced; no other client is connected")
+        if "prepared" in reason or any(writer.superuser for writer in left):
+            return Observation(NOT_REACHED, reason)
+        if left:
+            await session.ask(fence.terminate(ours))
+        return Observation(NOT_REACHED, reason)
+
+    async def act(self) -> Observation | None:
+        """Pauses PgBouncer, closes the databases, ends clients; proves it within the fence's time."""
+        session = await self.session(old=True)
+        await self._pause()
+        limits = fence.parse_limits(await session.value(fence.LIMITS))
+        await session.ask(fence.fence(limits, self.ctx.run))
+        deadline = self.ctx.world.clock.monotonic() + self.options.fence_timeout
+        while True:
+            await session.ask(fence.terminate(self.desk.pids(self.ctx.old_life)))
+            seen = await self._proven()
+            if seen.state is REACHED:
+                return seen
+            if self.ctx.world.clock.monotonic() > deadline:
+                raise Refused(
+                    "writers cannot be fenced out",
+                    why=seen.detail,
+                    state=UNTOUCHED,
+                    hints=[
+                        "give an application that connects as superuser a user of its own",
+                        "commit or roll back prepared transactions (pg_prepared_xacts)",
+                        AGAIN,
+                    ],
+                )
+            await self.ctx.world.clock.sleep(0.02)
+
+    async def _pause(self) -> None:
+        """PAUSE lets open transactions end; in session mode it would wait for ever, hence the deadline."""
+        try:
+            console = await self.desk.pooler(self.ctx, old=True)
+            await console.ask("PAUSE", timeout=self.options.fence_timeout)
+        except CastleError as error:
+            # The connection limit and the terminations are the fence; PAUSE only makes it polite.
+            self.ctx.diagnostic("warning", f"PgBouncer did not pause: {error}")
+
+    async def undo(self) -> str:
+        """Lifts the fence: limits as they were, heartbeat, vacuum and PgBouncer on again."""
+        if self.waived() or await self.place(old=True).state() != "running":
+            return "there was no fence to lift"
+        session = await self.session(old=True)
+        limits = fence.parse_limits(await session.value(fence.LIMITS))
+        if any(limit.fenced for limit in limits):
+            await session.ask(fence.lift(limits))
+        await session.ask(UNQUIET)
+        await self._resume()
+        return "fence lifted: connection limits as they were, PgBouncer goes on"
+
+    async def _resume(self) -> None:
+        await self.desk.forget(self.ctx, old=True)
+        try:
+            console = await self.desk.pooler(self.ctx, old=True)
+            await console.ask("RESUME", timeout=10)
+        except CastleError as error:
+            if "not paused" not in f"{error} {error.why}":
+                self.ctx.diagnostic("warning", f"PgBouncer did not resume: {error}; `castle raise` starts it anew")
+
+
+class Digest(Part):
+    """Rows and digest of every table, while nobody can write."""
+
+    async def observe(self) -> Observation:
+        """Only the act knows."""
+        return self.waived() or Observation(NOT_REACHED)
+
+    async def act(self) -> Observation | None:
+        """Two sessions, largest tables first: two processors are busy to the end."""
+        found = await take(self, old=True)
+        text = f"{found['rows']} rows in {len(found['tables'])} tables"
+        return Observation(REACHED, text, {"digest": found})
+
+
+class Mark(Part):
+    """A named restore point in a segment that is switched and archived."""
+
+    async def observe(self) -> Observation:
+        """A mark that a former runner made is not taken over: nothing is lost by making another."""
+        return self.waived() or Observation(NOT_REACHED)
+
+    async def act(self) -> Observation | None:
+        """The switch is the only statement of its transaction, else the commit lands in the next segment."""
+        session = await self.session(name="c", old=True)
+        mark = await session.json(sql.MARK)
+        lsn = Lsn.parse(await session.value(sql.create_restore_point(self.ctx.run)))
+        switched = await session.json(sql.SWITCH_WAL)
+        size = int(switched["segment_size"])
+        segment = Segment.finished_by_switch(int(switched["timeline"]), Lsn.parse(switched["lsn"]), size).name(size)
+        await self._archived(segment)
+        facts = {**mark, "lsn": str(lsn), "segment": segment, "name": sql.restore_point_name(self.ctx.run)}
+        return Observation(REACHED, f"{lsn} in {segment}, archived", {"mark": facts})
+
+    async def _archived(self, segment: str) -> None:
+        session = await self.session(name="c", old=True)
+        clock = self.ctx.world.clock
+        told = clock.monotonic()
+        while True:
+            status = ArchiveStatus.from_json(await session.json(sql.archive_status(segment)))
+            if status.archived:
+                return
+            if clock.monotonic() - told > 1:
+                told = clock.monotonic()
+                failed = f", {status.failed_count} failures, last {status.last_failed}" if status.failed_count else ""
+                self.ctx.progress(f"waiting until {segment} is archived{failed}")
+            await clock.sleep(POLL)
+
+
+class ReadBack(Part):
+    """What was archived is read back from outside; the chain from the proven backup to the mark has no hole."""
+
+    async def observe(self) -> Observation:
+        """Only the act knows."""
+        return self.waived() or Observation(NOT_REACHED)
+
+    async def act(self) -> Observation | None:
+        """Fetches the last segment, lists all names between."""
+        mark = self.facts("mark")["mark"]
+        segment, size = str(mark["segment"]), int(mark["segment_size"])
+        start = str(self.facts("backup").get("archive_start") or self.survey["proven_archive_start"])
+        fetched, names = await asyncio.gather(self._fetch(segment, size), listed(self, start))
+        missing = unbroken(names, start, segment, wal_segment_size=size)
+        if missing:
+            raise Permanent(
+                f"{len(missing)} WAL segments are missing in the treasury, the first is {missing[0]}",
+                why=f"the history from {start} to {segment} has a hole: a restore would end before it",
+                state=UNTOUCHED,
+                hints=["castle backup --full", AGAIN],
+            )
+        return Observation(REACHED, f"{segment} read back, {fetched} bytes; no hole since {start}")
+
+    async def _fetch(self, segment: str, size: int) -> int:
+        result = await self.outside().run(
+            "sh", "-c",
+            "pgbackrest --config=/run/castle/pgbackrest.conf --stanza=castle --repo=1 --no-archive-async "
+            '--log-level-console=warn archive-get "$1" "/tmp/$1" && stat -c %s "/tmp/$1" && rm "/tmp/$1"',
+            "fetch", segment,
+        )  # fmt: skip
+        if result.code == 1:
+            raise Permanent(f"segment {segment} was reported as archived, but is not in the treasury", state=UNTOUCHED)
+        if not result.ok:
+            raise explain(result.code, result.err + result.out, "archive-get")
+        found = int(result.out.split()[-1])
+        if found != size:
+            raise Permanent(f"segment {segment} came back with {found} bytes instead of {size}", state=UNTOUCHED)
+        return found
+
+
+class Stop(Part):
+    """PostgreSQL is stopped; its control data say that nothing but the shutdown came after the mark."""
+
+    async def observe(self) -> Observation:
+        """Whether it is stopped at the mark."""
+        gone = self.waived()
+        if gone:
+            return gone
+        known = self.facts("stop")
+        if not known:
+            return Observation(NOT_REACHED, "not stopped and compared yet")
+        if await self.place(old=True).state() == "running":
+            return Observation(NOT_REACHED, "it runs again")
+        return Observation(REACHED, "stopped", known)
+
+    async def act(self) -> Observation | None:
+        """Ends sessions, stops both servers, compares."""
+        place = self.place(old=True)
+        await self.desk.drop(self.ctx.old_life)
+        text, _ = await asyncio.gather(place.stop(), place.stop_pooler())
+        mark: dict[str, Any] = dict(self.facts("mark")["mark"])
+        control = parse_control(text)
+        lsn, xid = Lsn.parse(str(mark["lsn"])), int(mark["next_xid"])
+        reason = only_shutdown_after(control, lsn, int(mark["segment_size"]), next_xid=xid)
+        if str(control.system_id) != str(mark["system_id"]):
+            reason = f"another database stands there: system id {control.system_id}, ours is {mark['system_id']}"
+        if reason:
+            state = "the database is being started again; nothing was destroyed"
+            raise Refused("something was written after the cut", why=reason, state=state, hints=[AGAIN])
+        return Observation(REACHED, "stopped right after the mark", self._sealed(mark))
+
+    def _sealed(self, mark: dict[str, Any]) -> dict[str, Any]:
+        """What the record keeps of the seal: all that another computer needs to bring the data home."""
+        backup = self.facts("backup")
+        sealed = {
+            "system_id": str(mark["system_id"]),
+            "stanza": "castle",
+            "timeline": int(mark["timeline"]),
+            "seal": {
+                "mark": mark,
+                "label": backup.get("label") or self.survey.get("proven_label"),
+                "archive_start": backup.get("archive_start") or self.survey.get("proven_archive_start"),
+                "digest": self.facts("digest")["digest"],
+                "marker": self.facts("marker-b")["nonce"],
+                "at": self.ctx.world.clock.now(),
+                "run": self.ctx.run,
+                "life": self.ctx.old_life,
+            },
+        }
+        return {"mark": mark, f"sealed:{self.layer}": sealed}
+
+    async def undo(self) -> str:
+        """Starts both servers again, if they are stopped."""
+        if self.waived():
+            return "there was nothing to start"
+        place = self.place(old=True)
+        if await place.state() != "running":
+            await place.wake()
+            await self.session(old=True)
+        return "database and PgBouncer run"

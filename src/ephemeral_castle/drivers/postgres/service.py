@@ -1,0 +1,175 @@
+"""After the data are home: roles, PgBouncer, the fence lifted, a backup of the new life."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ephemeral_castle.drivers.postgres.configuration import pooler_files, verifiers
+from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.postgres.prove import UNQUIET, TakeBackup
+from ephemeral_castle.drivers.postgres.sides import path_of
+from ephemeral_castle.errors import Permanent
+from ephemeral_castle.model.castle import Verb
+from ephemeral_castle.model.step import Observation
+from ephemeral_castle.postgres import fence, marker, roles, sql
+from ephemeral_castle.postgres.exits import explain
+
+
+class Roles(Part):
+    """Every user of the definition has the password that the castle's secrets hold; strangers are named."""
+
+    async def observe(self) -> Observation:
+        """Whether this run has set them; the verifiers themselves are not compared, they are set anew."""
+        return Observation(NOT_REACHED)
+
+    async def act(self) -> Observation | None:
+        """Sets verifiers, computed here: no clear password reaches the server's log."""
+        session = await self.session()
+        wanted = await verifiers(self)
+        state = await session.json(roles.login_state([*wanted, "postgres"]))
+        for user, verifier in wanted.items():
+            create = user in state["missing"]
+            text = roles.create_login(user, verifier) if create else roles.set_verifier(user, verifier)
+            await session.ask(text)
+        for name in state["unknown"]:
+            self.ctx.diagnostic("warning", f"login role `{name}` came back with the data, but not from the definition")
+        await session.ask(marker.insert_life(self.ctx.life, self.ctx.record.id))
+        facts = {"users": sorted(wanted), "unknown": state["unknown"], f"home:{self.layer}": await self._lineage()}
+        return Observation(REACHED, f"{len(wanted)} users", facts)
+
+    async def _lineage(self) -> dict[str, Any]:
+        """What the record keeps of the new life, so that any computer knows its own database again."""
+        session = await self.session()
+        mark = await session.json(sql.MARK)
+        return {
+            "system_id": mark["system_id"],
+            "timeline": int(mark["timeline"]),
+            "stanza": "castle",
+            "path": path_of(self),
+            "mark": mark["lsn"],
+            "life": self.ctx.life,
+        }
+
+
+class Pooler(Part):
+    """PgBouncer runs and knows where the database is."""
+
+    async def observe(self) -> Observation:
+        """Whether its container runs."""
+        if await self.place().state(pooler=True) != "running":
+            return Observation(NOT_REACHED, "not running")
+        return await self._facts()
+
+    async def _facts(self) -> Observation:
+        machine = await self.place().pooler()
+        where = {"address": machine.address, "port": self.options.pooler_port}
+        facts = {
+            "endpoint": where,
+            "users": sorted(self.options.users),
+            "databases": {name: db.owner for name, db in self.options.databases.items()},
+            "inside": {self.layer: where},
+        }
+        return Observation(REACHED, f"{machine.address}:{self.options.pooler_port}", facts)
+
+    async def act(self) -> Observation | None:
+        """Starts it beside the restore: it waits for the database by itself."""
+        data = await self.place().machine()
+        await self.place().start_pooler(await pooler_files(self, data.address))
+        return await self._facts()
+
+
+class Lift(Part):
+    """The fences that came back with the data are lifted: exactly the limits of before."""
+
+    async def observe(self) -> Observation:
+        """Whether any database is still fenced."""
+        session = await self.session()
+        limits = fence.parse_limits(await session.value(fence.LIMITS))
+        if any(limit.fenced for limit in limits):
+            return Observation(NOT_REACHED, "still fenced")
+        return Observation(REACHED, "every limit as it was before the fence")
+
+    async def act(self) -> Observation | None:
+        """Restores them; a life that was never fenced has nothing to lift."""
+        session = await self.session()
+        limits = fence.parse_limits(await session.value(fence.LIMITS))
+        await session.ask(fence.lift(limits))
+        await session.ask(UNQUIET)
+        return None
+
+
+class BackupAfter(TakeBackup):
+    """A backup of the new life: from now on it can die, too."""
+
+    key = "-after"
+    old = False
+
+    def needless(self) -> Observation | None:
+        """A raise that changed nothing needs no backup."""
+        if self.ctx.request.verb is Verb.RAISE and self.facts("home").get("arrival") == "standing":
+            return Observation(REACHED, waived="nothing was brought home")
+        return None
+
+    async def act(self) -> Observation | None:
+        """Both repositories know the life; the control data know the timeline; then the backup."""
+        session = await self.session()
+        await session.ask(sql.CHECKPOINT)  # else pg_control lags behind the promotion: error 58
+        place = self.place()
+        created = await place.run(
+            "pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", "stanza-create"
+        )
+        if not created.ok:
+            raise explain(created.code, created.err + created.out, "stanza-create")
+        return await super().act()
+
+
+class BackupNow(TakeBackup):
+    """A backup in every repository, by hand or by timer."""
+
+    old = True
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)  # type: ignore[arg-type]
+        self.kind = "full" if self.ctx.request.full else "incr"
+
+    def needless(self) -> Observation | None:
+        """Never."""
+        if self.waived():
+            raise Permanent(
+                "there is no database to back up", why=str(self.survey.get("reason")), hints=["castle status"]
+            )
+        return None
+
+    async def act(self) -> Observation | None:
+        """repo1 first: it is the one that survives."""
+        await super().act()
+        place = self.place(old=True)
+        result = await place.run(
+            "pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", "--repo=2", f"--type={self.kind}",
+            f"--annotation=castle-run={self.annotation}", "backup", timeout=7200,
+        )  # fmt: skip
+        if not result.ok:
+            self.ctx.diagnostic("warning", f"repo2 (local): {explain(result.code, result.err, 'backup')}")
+        return None
+
+
+class Expire(Part):
+    """Old backups go, by the keeper's identity: the machines' own may not delete."""
+
+    async def act(self) -> Observation | None:
+        """Runs `expire` outside the machines."""
+        from ephemeral_castle.drivers.postgres.configuration import pgbackrest_conf, reader_files
+        from ephemeral_castle.postgres.config import Access
+
+        files = await reader_files(self)
+        keeper = {**files, "pgbackrest.conf": await pgbackrest_conf(self, Access.KEEPER, self.ctx.life)}
+        outside = self.outside()
+        await outside.deliver(keeper)
+        try:
+            result = await outside.pgbackrest("--repo=1", "--log-level-console=detail", "expire", timeout=3600)
+        finally:
+            await outside.deliver(files)
+        if not result.ok:
+            raise explain(result.code, result.err + result.out, "expire")
+        removed = sum("expire" in line and "backup" in line for line in result.out.splitlines())
+        return Observation(REACHED, f"{removed} lines of work", {"said": result.out.splitlines()[-20:]})

@@ -1,0 +1,127 @@
+"""Both sides as the pure decisions want them: the old treasure, the repository, the record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ephemeral_castle.drivers.postgres.listing import is_empty, listed
+from ephemeral_castle.drivers.postgres.part import PRESENT, Part
+from ephemeral_castle.errors import CastleError, Permanent, Unreachable
+from ephemeral_castle.postgres.chain import Chain, chain
+from ephemeral_castle.postgres.lsn import Lsn
+from ephemeral_castle.postgres.pgbackrest import RepoInfo, StatusCode
+from ephemeral_castle.postgres.presence import Listing, OldTreasure
+from ephemeral_castle.postgres.segments import History, listed_segments
+from ephemeral_castle.postgres.states import Intent, Recorded, RepoState, views
+
+
+def path_of(part: Part) -> str:
+    """The repository's path in the bucket, as pgBackRest has it."""
+    return f"/{part.ctx.world.access.prefix}/pgbackrest/{part.layer}"
+
+
+async def old_treasure(part: Part) -> OldTreasure:
+    """What was observed of the former life. Listing happened in the steps before; here the server is asked."""
+    record = part.ctx.record
+    ground, own = part.facts_of_ground(), part.facts("revive")
+    present = own.get("presence") == PRESENT
+    starts, archives, obstacle = None, None, ""
+    if present:
+        starts, archives, obstacle = await _answers(part)
+    return OldTreasure(
+        lived=bool(record.site) or record.life > 0,
+        same_place=record.computer == str(part.ctx.world.computer["id"]) if record.site else None,
+        host_answered=True,
+        machines=Listing.PRESENT if ground.get("containers") else Listing.ABSENT,
+        volume=Listing.PRESENT if present else Listing.ABSENT,
+        server_starts=starts,
+        archive_works=archives,
+        ours=True if present else None,
+        obstacle=obstacle,
+    )
+
+
+async def _answers(part: Part) -> tuple[bool, bool, str]:
+    """Whether the server answers, and whether what it writes reaches the treasury."""
+    try:
+        session = await part.session(old=True)
+    except CastleError as error:
+        return False, False, f"its server does not answer: {error.why or error}"
+    state = await session.json(
+        "select jsonb_build_object('failing', coalesce(last_failed_time > last_archived_time, "
+        "last_failed_time is not null), 'last', last_failed_wal) from pg_stat_archiver;"
+    )
+    if state["failing"]:
+        return True, *await _archives_now(part, str(state["last"]))
+    return True, True, ""
+
+
+async def _archives_now(part: Part, segment: str) -> tuple[bool, str]:
+    """An old failure may be over: `check` switches a segment and waits for it."""
+    result = await part.place(old=True).run(
+        "pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", "--archive-timeout=10", "check",
+        timeout=90,
+    )  # fmt: skip
+    if result.ok:
+        return True, ""
+    return False, f"segment {segment} could not be archived: {result.last_words(1)}"
+
+
+def recorded(part: Part) -> Recorded | None:
+    """What the record says about this treasure, or None before its first life."""
+    lineage = part.lineage
+    if not lineage.get("system_id"):
+        return None
+    seal: dict[str, Any] = lineage.get("seal") or {}
+    record = part.ctx.record
+    # A seal ends a life. While a later life stands (or stood), the history goes on behind it.
+    sealed = bool(seal) and seal["life"] == record.life
+    mark = seal["mark"]["lsn"] if sealed else lineage.get("mark", "0/0")
+    return Recorded(
+        system_id=int(lineage["system_id"]),
+        timeline=int(seal["mark"]["timeline"]) if sealed else int(lineage.get("timeline", 1)),
+        stanza=str(lineage.get("stanza", "castle")),
+        path=str(lineage.get("path", path_of(part))),
+        generation=record.life,
+        label=str(seal["label"]) if sealed else "",
+        marker=str(seal["marker"]) if sealed else "",
+        mark=Lsn.parse(str(mark)),
+        sealed=sealed,
+    )
+
+
+async def repo_state(part: Part, info: RepoInfo, known: Recorded | None, intent: Intent) -> RepoState:
+    """The repository, with castle's own listing of its archive from the wanted backup on."""
+    chains: dict[int, Chain] = {}
+    timelines: dict[int, int] = {}
+    if info.status.known is StatusCode.OK:
+        label = intent.set_label or (known.label if known else "")
+        backup = info.backup(label) if label else info.newest()
+        if backup is not None and backup.archive_start is not None:
+            names = await listed(part, backup.archive_start)
+            segments, histories = listed_segments(names)
+            newest = max({s.timeline for s in segments} | set(histories), default=1)
+            timelines[1] = newest
+            chains[1] = chain(names, backup.archive_start, history=await _history(part, newest, info))
+    return RepoState(
+        stanza="castle",
+        path=path_of(part),
+        views=views(info.only(1), chains, timelines),
+        prefix_empty=await is_empty(part),
+        lineage_object=known is not None,
+        pass_name=f"secret `{part.layer}/cipher`",
+    )
+
+
+async def _history(part: Part, timeline: int, info: RepoInfo) -> History:
+    """The history file of a timeline, read through pgBackRest: it is encrypted like everything else."""
+    if timeline == 1:
+        return History(1)
+    archive = max(info.archives, key=lambda found: found.database_id, default=None)
+    if archive is None:
+        raise Permanent("the repository names no archive", hints=["castle doctor"])
+    path = f"archive/castle/{archive.id}/{timeline:08X}.history"
+    result = await part.outside().pgbackrest("--repo=1", "repo-get", path)
+    if not result.ok:
+        raise Unreachable(f"the history of timeline {timeline} cannot be read", why=result.last_words())
+    return History.parse(timeline, result.out)

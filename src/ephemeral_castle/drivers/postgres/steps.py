@@ -1,0 +1,137 @@
+"""The plan of a `postgres` layer: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ephemeral_castle.drivers.postgres.options import PostgresOptions
+from ephemeral_castle.model.castle import Layer, Verb
+from ephemeral_castle.model.step import Effect, Phase, Step
+from ephemeral_castle.spi.driver import Request
+
+SEALING = (Verb.REBIRTH, Verb.WIPE, Verb.SEAL)
+RAISING = (Verb.REBIRTH, Verb.RAISE)
+READ, CONVERGE, ONCE, IRREVERSIBLE = Effect.READ, Effect.CONVERGE, Effect.ONCE, Effect.IRREVERSIBLE
+
+
+def plan(layer: Layer, options: PostgresOptions, request: Request) -> Sequence[Step]:
+    """All steps of the layer for the verb, in reading order."""
+    maker = _Maker(layer, options)
+    steps = maker.prepare(request)
+    if request.verb in SEALING:
+        steps += maker.prove() + maker.seal()
+    if request.verb in RAISING:
+        steps += maker.home() + maker.opening()
+    if request.verb is Verb.BACKUP:
+        steps += maker.backup(request)
+    if request.verb is Verb.RESTORE:
+        steps += maker.side(request)
+    return steps
+
+
+class _Maker:
+    """Builds steps of one layer with short names."""
+
+    def __init__(self, layer: Layer, options: PostgresOptions) -> None:
+        self.layer, self.options = layer, options
+
+    def step(self, action: str, title: str, phase: Phase, effect: Effect, needs: str = "", **more: Any) -> Step:
+        """One step; `needs` are names of steps of this layer, or capabilities when they hold a colon or a dash."""
+        full = tuple(
+            n if ":" in n or "." in n or n.startswith("old-") else f"{self.layer.id}.{n}" for n in needs.split()
+        )
+        more.setdefault("deadline", 120.0)
+        return Step(
+            f"{self.layer.id}.{action}",
+            self.layer.id,
+            "postgres",
+            action,
+            title,
+            phase,
+            effect,
+            needs=full,
+            exact=True,
+            **more,
+        )
+
+    def prepare(self, request: Request) -> list[Step]:
+        """Image, the container for proofs, and a look at both sides: what is here, what is in the repository."""
+        phase = Phase.PREPARE
+        steps = [
+            self.step("image", "image of PostgreSQL", phase, CONVERGE, deadline=1800, weight=60),
+            self.step("outside", "container for proofs", phase, CONVERGE, "image", recheck=True, weight=0.3),
+        ]
+        if request.verb is Verb.RAISE:
+            return [
+                *steps,
+                self.step("survey", "look at the repository", phase, READ, "outside old-machines?", weight=0.4),
+            ]
+        steps.append(self.step("revive", "the standing database", phase, CONVERGE, "image old-machines?", deadline=300))
+        steps.append(self.step("survey", "look at database and repository", phase, READ, "outside revive", weight=0.5))
+        return steps
+
+    def prove(self) -> list[Step]:
+        """A backup that carries a marker is restored elsewhere and read."""
+        phase = Phase.PROVE
+        return [
+            self.step("marker-a", "marker before the backup", phase, ONCE, "survey"),
+            self.step("backup", "backup that carries the marker", phase, ONCE, "marker-a", deadline=7200, weight=2.5),
+            self.step("proof", "restore it outside and read it", phase, ONCE, "backup", deadline=7200, weight=1.5),
+        ]
+
+    def seal(self) -> list[Step]:
+        """The cut: fence, digest, mark, archived, read back, stopped."""
+        phase = Phase.SEAL
+        fence = self.options.fence_timeout + 15
+        sealed = (f"sealed:{self.layer.id}",)
+        return [
+            self.step("marker-b", "marker before the cut", phase, ONCE, "proof"),
+            self.step("fence", "fence writers out", phase, ONCE, "marker-b", undo=True, recheck=True, clock="cut",
+                      deadline=fence),
+            self.step("digest", "count and digest every table", phase, READ, "fence", deadline=3600, weight=1),
+            self.step("mark", "restore point, switch, archived", phase, ONCE, "fence", weight=0.3),
+            self.step("readback", "read the archive back", phase, READ, "mark", weight=0.3),
+            self.step("stop", "stop, compare control data", phase, ONCE, "digest readback", undo=True, recheck=True,
+                      provides=sealed, weight=0.4),
+        ]  # fmt: skip
+
+    def home(self) -> list[Step]:
+        """Restore as standby to the mark, promote, prove the data while writers are fenced out."""
+        phase = Phase.RESTORE
+        data, edge = f"machine:{self.options.machine}", f"machine:{self.options.pooler}"
+        return [
+            self.step("home", "bring the data home", phase, IRREVERSIBLE,
+                      f"{data} survey castle.writer", deadline=14400, weight=2),
+            self.step("promote", "promote, archive the new history", phase, IRREVERSIBLE,
+                      "home old-writer-revoked", deadline=300, weight=0.6),
+            self.step("data-proof", "compare every table with the seal", phase, READ, "home", deadline=3600, weight=1),
+            self.step("roles", "set the users' passwords", phase, IRREVERSIBLE, "promote"),
+            self.step("pooler", "PgBouncer", phase, CONVERGE, f"{edge} {data} survey",
+                      provides=(f"address:{self.layer.id}",), weight=0.3),
+        ]  # fmt: skip
+
+    def opening(self) -> list[Step]:
+        """Lift the fence; back up the new life."""
+        return [
+            self.step("lift", "lift the fence", Phase.OPEN, ONCE, "roles data-proof pooler",
+                      provides=(f"open:{self.layer.id}",)),
+            self.step("backup-after", "backup of the new life", Phase.VERIFY, ONCE,
+                      f"lift served:{self.layer.id}?", deadline=7200, weight=2.5),
+        ]  # fmt: skip
+
+    def backup(self, request: Request) -> list[Step]:
+        """A backup in every repository; the keeper expires when asked."""
+        title = "full backup" if request.full else "incremental backup"
+        steps = [self.step("backup-now", title, Phase.PROVE, ONCE, "survey", deadline=14400)]
+        if request.expire:
+            steps.append(
+                self.step("expire", "expire old backups", Phase.PROVE, IRREVERSIBLE, "backup-now", deadline=3600)
+            )
+        return steps
+
+    def side(self, request: Request) -> list[Step]:
+        """A copy as of a point in time, beside the living database."""
+        del request
+        return [self.step("side", "bring a copy up beside the living one", Phase.RESTORE, CONVERGE, "survey",
+                          deadline=14400)]  # fmt: skip

@@ -1,0 +1,147 @@
+"""A look at both sides before anything is done: what is here, what is in the repository, and what follows."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from ephemeral_castle.drivers.postgres.digests import open_sessions
+from ephemeral_castle.drivers.postgres.part import NOT_REACHED, PRESENT, REACHED, Part
+from ephemeral_castle.drivers.postgres.prove import repository
+from ephemeral_castle.drivers.postgres.sides import old_treasure, recorded, repo_state
+from ephemeral_castle.errors import CastleError, Refused
+from ephemeral_castle.model.castle import Verb
+from ephemeral_castle.model.step import Observation
+from ephemeral_castle.postgres import sql
+from ephemeral_castle.postgres.decision import decide
+from ephemeral_castle.postgres.lsn import Lsn
+from ephemeral_castle.postgres.pgbackrest import RepoInfo
+from ephemeral_castle.postgres.presence import NoSeal, RefuseSeal, decide_seal
+from ephemeral_castle.postgres.states import Absent, Create, Intent, Refuse, Restore
+
+SEALING = (Verb.REBIRTH, Verb.WIPE, Verb.SEAL)
+
+
+class Survey(Part):
+    """Decides, by looking only: seal or not, create, restore, or stand; refuses what cannot be decided."""
+
+    async def observe(self) -> Observation:
+        """A survey holds for the run that made it."""
+        return Observation(NOT_REACHED)
+
+    async def act(self) -> Observation | None:
+        """Looks at repository and database, and decides."""
+        info = await repository(self)
+        if self.ctx.request.verb is Verb.RAISE and self._stands_here():
+            facts = await self._standing()
+        else:
+            facts = await self._presence(info)
+            if facts["presence"] != PRESENT and self.ctx.request.verb in (Verb.REBIRTH, Verb.RAISE):
+                found = await self._returning(info)
+                facts |= found | {"reason": f"{facts['reason']}; {found['reason']}"}
+        reason = str(facts.get("reason", ""))
+        shown = {key: value for key, value in facts.items() if key not in ("seal", "reason")}
+        self.ctx.decided(str(facts.get("plan") or facts["presence"]), reason, **shown)
+        return Observation(REACHED, reason, facts)
+
+    def _stands_here(self) -> bool:
+        record = self.ctx.record
+        return bool(record.site) and record.computer == str(self.ctx.world.computer["id"])
+
+    async def _standing(self) -> dict[str, Any]:
+        """`raise` on a life that stands: start what is stopped; never a new database over lost data."""
+        if not self.facts_of_ground().get("volumes"):
+            raise Refused(
+                f"life {self.ctx.record.life} stands in the record, but its machines and volumes are gone",
+                why="raising it again would put an empty database where data should be",
+                state="nothing was changed",
+                hints=["castle rebirth, to bring the data home into a new life"],
+            )
+        return {"plan": "standing", "presence": PRESENT, "reason": f"life {self.ctx.record.life} stands here"}
+
+    async def _presence(self, info: RepoInfo) -> dict[str, Any]:
+        """The old treasure: present, proven absent, or unknown; never assumed."""
+        request = self.ctx.request
+        if self.ctx.request.verb is Verb.RAISE and not self.ctx.record.site:
+            return {"presence": "absent", "reason": "nothing stands: the castle was wiped, or never raised"}
+        old = await old_treasure(self)
+        verdict = decide_seal(old, source_lost=request.source_lost, abandon_data=request.abandon_data)
+        if isinstance(verdict, RefuseSeal):
+            raise verdict.error(self._where())
+        if isinstance(verdict, NoSeal):
+            return {"presence": "absent", "how": verdict.presence.value, "reason": verdict.reason, "loss": verdict.loss}
+        for note in verdict.notes:
+            self.ctx.diagnostic("info", note)
+        return await self._living(info) | {"reason": verdict.reason}
+
+    async def _living(self, info: RepoInfo) -> dict[str, Any]:
+        """The database stands: its identity, the proof that is young enough, the sessions that the seal needs."""
+        session = await self.session(old=True)
+        system_id = await session.value(sql.SYSTEM_ID)
+        known = {str(database.system_id) for database in info.databases}
+        if known and known != {system_id}:
+            raise Refused(
+                "the database that stands here is not the one in the repository",
+                where=self._where(),
+                why=f"its system id is {system_id}, the repository has {', '.join(sorted(known))}",
+                state="nothing was changed",
+                hints=["castle doctor", "find out which of both is yours before anything else"],
+            )
+        facts: dict[str, Any] = {"presence": PRESENT, "system_id": system_id, "plan": "restore"}
+        if self.ctx.request.verb in SEALING:
+            await asyncio.gather(open_sessions(self, old=True), self._control_outside(), self._greet_pooler())
+            facts |= self._young_proof(info)
+        return facts
+
+    async def _greet_pooler(self) -> None:
+        try:
+            await self.desk.pooler(self.ctx, old=True)
+        except CastleError as error:
+            self.ctx.diagnostic("warning", f"PgBouncer does not answer: {error}")
+
+    async def _control_outside(self) -> None:
+        """`archive-get` outside the castle asks for a pg_control of the cluster: hand it a copy."""
+        control = await self.place(old=True).run("base64", "-w0", "/pg/data/global/pg_control")
+        script = "mkdir -p /pg/data/global && base64 -d > /pg/data/global/pg_control"
+        await self.outside().run("sh", "-c", script, stdin=control.out.encode())
+
+    def _young_proof(self, info: RepoInfo) -> dict[str, Any]:
+        """A proof younger than `proof.max_age` of a backup that is still there."""
+        proof = self.lineage.get("proof") or {}
+        age = self.ctx.world.clock.now() - float(proof.get("at", 0))
+        backup = info.backup(str(proof.get("label", "")))
+        if backup is None or age > self.ctx.request.castle.proof_max_age:
+            return {}
+        facts = {"proven_label": backup.label, "proven_archive_start": backup.archive_start}
+        return {**facts, "proven_ago": f"{age:.0f} s"}
+
+    async def _returning(self, info: RepoInfo) -> dict[str, Any]:
+        """Nothing is left here: create, or restore to the last seal or the end of the history."""
+        request = self.ctx.request
+        after = request.accept_loss_after
+        intent = Intent(
+            new=request.new,
+            adopt=request.adopt,
+            set_label=request.set_label,
+            accept_loss_after=Lsn.parse(after) if after else None,
+        )
+        known = recorded(self)
+        state = await repo_state(self, info, known, intent)
+        decision = decide(Absent(), state, known, intent)
+        if isinstance(decision, Refuse):
+            raise decision.error(self._where())
+        if isinstance(decision, Create):
+            return {"plan": "create", "reason": decision.reason}
+        if not isinstance(decision, Restore):
+            raise Refused(
+                f"nothing stands here, yet it was to be resumed: {decision.reason}", state="nothing was changed"
+            )
+        for note in decision.notes:
+            self.ctx.diagnostic("warning", note)
+        seal = self.lineage.get("seal") if known is not None and known.sealed else None
+        target = {"lsn": str(decision.target), "timeline": decision.timeline, "open": seal is None}
+        return {"plan": "restore", "label": decision.label, "target": target, "seal": seal, "reason": decision.reason}
+
+    def _where(self) -> str:
+        access = self.ctx.world.access
+        return f"s3://{access.bucket}/{access.prefix}/pgbackrest/{self.layer}, stanza castle"

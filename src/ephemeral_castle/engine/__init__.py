@@ -1,0 +1,1 @@
+"""What happens, in which order: planner, walk, attempt, runner, launch."""

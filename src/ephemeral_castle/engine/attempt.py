@@ -1,0 +1,185 @@
+"""One step: observe, act, observe, until the goal is reached or the deadline has passed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+from ephemeral_castle.engine.context import Shared, StepContext
+from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient
+from ephemeral_castle.model.events import Kind, Outcome
+from ephemeral_castle.model.step import Effect, Observation, State, Step
+from ephemeral_castle.spi.driver import Driver
+from ephemeral_castle.spi.world import Clock
+
+LOG = logging.getLogger(__name__)
+DURABLE = (Effect.ONCE, Effect.IRREVERSIBLE)
+POLL_FIRST, POLL_MOST = 0.03, 0.5
+
+
+@dataclass
+class Ended:
+    """How a step ended: outcome, and the error when it failed."""
+
+    outcome: Outcome
+    error: CastleError | None = None
+
+
+class Attempt:
+    """Runs one step to its end. Never raises for what the step does; a raised error is a bug of the engine."""
+
+    def __init__(self, step: Step, driver: Driver[Any], shared: Shared, first_attempt: int) -> None:
+        self.step = step
+        self.driver = driver
+        self.shared = shared
+        self.number = first_attempt
+        self.observing = 0.0
+        self.how = "acted"
+
+    @property
+    def clock(self) -> Clock:
+        """The world's clock."""
+        return self.shared.world.clock
+
+    async def run(self) -> Ended:
+        """Observes and acts, retries what may pass, writes `step.finished`."""
+        begun = self.clock.monotonic()
+        try:
+            async with asyncio.timeout(self.step.deadline):
+                seen = await self._with_retries()
+        except TimeoutError:
+            return await self._failed(begun, self._too_late())
+        except asyncio.CancelledError:
+            await self._finish(begun, Outcome.CANCELLED, None, None)
+            raise
+        except CastleError as error:
+            return await self._failed(begun, error)
+        except Exception as error:  # noqa: BLE001 - a driver's bug must end as an outcome, with its trace
+            return await self._failed(begun, _bug(self.step, error))
+        await self._finish(begun, Outcome.DONE, seen, None)
+        return Ended(Outcome.DONE)
+
+    async def _with_retries(self) -> Observation:
+        policy = self.step.retry
+        for tried in range(1, policy.attempts + 1):
+            try:
+                return await self._once()
+            except Transient as error:
+                if tried == policy.attempts:
+                    raise
+                delay = error.retry_after
+                if delay is None:
+                    delay = min(policy.ceiling, policy.delay * policy.factor ** (tried - 1))
+                self._note(Kind.STEP_RETRYING, error=error.as_dict(), delay=delay)
+                await self.clock.sleep(delay)
+                self.number += 1
+        raise AssertionError("unreachable")
+
+    async def _once(self) -> Observation:
+        await self.shared.bus.emit(Kind.STEP_STARTED, self.step.id, self.number, effect=self.step.effect.value)
+        context = StepContext(self.shared, self.step, self.number)
+        seen = await self._observe(context, "before")
+        if seen.state is State.REACHED:
+            self.how = "waived" if seen.waived else "already"
+            return seen
+        self._guard(seen)
+        if self.step.effect in DURABLE:
+            await self.shared.bus.emit(Kind.STEP_INTENT, self.step.id, self.number, durable=True, what="act")
+        self.how = "acted"
+        after = await self.driver.act(self.step, context)
+        if after is not None and after.state is State.REACHED:
+            self._observed(after, "act", 0.0)
+            return after
+        return await self._until_reached(context)
+
+    async def _until_reached(self, context: StepContext) -> Observation:
+        pause = POLL_FIRST
+        while True:
+            seen = await self._observe(context, "after")
+            if seen.state is State.REACHED:
+                return seen
+            if seen.state is State.FOREIGN:
+                self._guard(seen)
+            await self.clock.sleep(pause)
+            pause = min(POLL_MOST, pause * 1.5)
+
+    async def _observe(self, context: StepContext, when: str) -> Observation:
+        begun = self.clock.monotonic()
+        seen = await self.driver.observe(self.step, context)
+        took = self.clock.monotonic() - begun
+        self.observing += took
+        self._observed(seen, when, took)
+        return seen
+
+    def _observed(self, seen: Observation, when: str, took: float) -> None:
+        self._note(Kind.STEP_OBSERVED, state=seen.state.value, detail=seen.detail, when=when, took=took)
+
+    def _guard(self, seen: Observation) -> None:
+        """What is not ours, or cannot be seen, never leads to an act that cannot be taken back."""
+        if seen.state is State.FOREIGN:
+            raise Refused(
+                f"{self.step.title}: something there is not ours",
+                where=self.step.id,
+                why=seen.detail,
+                state="nothing was changed by this step",
+                hints=["remove or rename it by hand if you know what it is", "castle resume"],
+            )
+        if seen.state is State.UNKNOWN:
+            if self.step.effect in DURABLE:
+                raise Refused(
+                    f"{self.step.title}: cannot see what is there",
+                    where=self.step.id,
+                    why=seen.detail,
+                    state="nothing was changed by this step",
+                    hints=["castle doctor", "castle resume"],
+                )
+            raise Transient(f"{self.step.title}: cannot see what is there", where=self.step.id, why=seen.detail)
+
+    async def _failed(self, begun: float, error: CastleError) -> Ended:
+        outcome = Outcome.REFUSED if isinstance(error, Refused) else Outcome.FAILED
+        if not error.where:
+            error.where = f"layer {self.step.layer}, driver {self.step.driver}, step {self.step.id}"
+        await self._finish(begun, outcome, None, error)
+        return Ended(outcome, error)
+
+    async def _finish(
+        self, begun: float, outcome: Outcome, seen: Observation | None, error: CastleError | None
+    ) -> None:
+        await self.shared.bus.emit(
+            Kind.STEP_FINISHED,
+            self.step.id,
+            self.number,
+            durable=self.step.effect in DURABLE,
+            state=outcome.value,
+            how=self.how if outcome is Outcome.DONE else "none",
+            facts=dict(seen.facts) if seen else {},
+            detail=seen.detail if seen else "",
+            waived=seen.waived if seen else "",
+            error=error.as_dict() if error else None,
+            took=self.clock.monotonic() - begun,
+            observed=self.observing,
+        )
+
+    def _too_late(self) -> CastleError:
+        last = self.shared.view.steps[self.step.id].detail
+        return Permanent(
+            f"{self.step.title}: not done within {self.step.deadline:g} s",
+            why=last or "no answer in time",
+            hints=["castle logs " + self.step.id, "castle resume"],
+        )
+
+    def _note(self, kind: Kind, **data: Any) -> None:
+        attempt = data.pop("attempt", self.number)
+        self.shared.bus.note(kind, self.step.id, attempt, **data)
+
+
+def _bug(step: Step, error: Exception) -> CastleError:
+    LOG.error("step %s\n%s", step.id, "".join(traceback.format_exception(error)))
+    return Permanent(
+        f"unexpected error in driver {step.driver}: {type(error).__name__}: {error}",
+        why=f"this is a bug in driver `{step.driver}`; its trace is in the run's runner.log",
+        hints=["castle resume"],
+    )

@@ -1,0 +1,1 @@
+"""Pure data and pure functions. Imports nothing of ours, knows no clock, file or terminal."""

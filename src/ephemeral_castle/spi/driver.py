@@ -1,0 +1,198 @@
+"""What a driver is: a pure plan, a read-only observation, an act."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from ephemeral_castle.model.castle import Castle, Layer, Site, Verb
+from ephemeral_castle.model.record import Record
+from ephemeral_castle.model.step import Observation, Step
+from ephemeral_castle.spi.secret import SecretSource
+from ephemeral_castle.spi.world import Machine, World
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run is asked to do; everything a pure plan may depend on.
+
+    Attributes:
+        new, adopt, source_lost, abandon_data: explicit words of the command line; they hold for this run only.
+        accept_loss_after: LSN behind which a hole in the history is accepted, or "".
+        full: make a full backup. expire: let the keeper expire old backups.
+        to: point in time for `restore`, ISO 8601. side: bring it up beside the living one.
+        set_label: a backup picked by a person, or "".
+    """
+
+    verb: Verb
+    castle: Castle
+    site: Site
+    new: bool = False
+    adopt: bool = False
+    source_lost: bool = False
+    abandon_data: bool = False
+    accept_loss_after: str = ""
+    full: bool = False
+    expire: bool = False
+    cold: bool = False
+    to: str = ""
+    side: bool = False
+    set_label: str = ""
+
+    def flags(self) -> dict[str, Any]:
+        """The plain values, for storing with the plan."""
+        return {
+            "new": self.new,
+            "adopt": self.adopt,
+            "source_lost": self.source_lost,
+            "abandon_data": self.abandon_data,
+            "accept_loss_after": self.accept_loss_after,
+            "full": self.full,
+            "expire": self.expire,
+            "cold": self.cold,
+            "to": self.to,
+            "side": self.side,
+            "set_label": self.set_label,
+        }
+
+
+class Context(Protocol):
+    """What a driver may know and say while it observes or acts on one step."""
+
+    @property
+    def options(self) -> Any:
+        """The validated options of the layer (the driver's own Options model)."""
+        ...
+
+    @property
+    def layer(self) -> Layer:
+        """The layer of the step."""
+        ...
+
+    @property
+    def request(self) -> Request:
+        """What the run was asked to do."""
+        ...
+
+    @property
+    def world(self) -> World:
+        """The doors to the outside."""
+        ...
+
+    @property
+    def secrets(self) -> SecretSource:
+        """Secrets by name."""
+        ...
+
+    @property
+    def record(self) -> Record:
+        """The record as it is now; drivers read it, the engine's own steps change it."""
+        ...
+
+    @property
+    def run(self) -> str:
+        """Id of the run: the key of acts that are done once."""
+        ...
+
+    @property
+    def started(self) -> float:
+        """When the run was created, Unix seconds."""
+        ...
+
+    @property
+    def old_life(self) -> int:
+        """The life that stands (or stood) when the run began; 0 before the first."""
+        ...
+
+    @property
+    def life(self) -> int:
+        """The life that this run raises or works on."""
+        ...
+
+    def facts(self, step_id: str) -> Mapping[str, Any]:
+        """Facts of a finished step of this run; empty when it has none."""
+        ...
+
+    def progress(self, text: str, *, done: float | None = None, total: float | None = None) -> None:
+        """Shows what is going on."""
+        ...
+
+    async def intent(self, what: str, /, **data: Any) -> None:
+        """Writes durably what is about to be created or destroyed, before it is."""
+        ...
+
+    def decided(self, decision: str, reason: str, /, **inputs: Any) -> None:
+        """Records a choice that depended on the world."""
+        ...
+
+    def diagnostic(self, severity: str, text: str) -> None:
+        """Something that a person should know: severity "info", "warning" or "error"."""
+        ...
+
+    async def machine(self, name: str, *, old: bool = False) -> Machine:
+        """The machine of that name in this run's life (or in the old one), from the ground driver.
+
+        Raises:
+            NotFound: it does not exist. Unreachable: it cannot be seen.
+        """
+        ...
+
+
+Facts = Mapping[str, Any]
+O_contra = TypeVar("O_contra", contravariant=True)
+
+
+class Driver(Protocol[O_contra]):
+    """A driver knows one system. Instances live as long as the runner and may keep open sessions."""
+
+    name: str
+    Options: Any
+
+    def plan(self, layer: Layer, options: O_contra, request: Request, /) -> Sequence[Step]:
+        """The steps of this layer for the verb. Pure: no input or output, equal input gives equal steps."""
+        ...
+
+    async def observe(self, step: Step, ctx: Context, /) -> Observation:
+        """Looks, changes nothing, answers relative to the step's goal."""
+        ...
+
+    async def act(self, step: Step, ctx: Context, /) -> Observation | None:
+        """Does it. May give the observation it made afterwards; None lets the engine observe again."""
+        ...
+
+
+class Undo(Protocol):
+    """Optional: a driver whose step can be taken back before the first deletion."""
+
+    async def undo(self, step: Step, ctx: Context, /) -> str:
+        """Takes the step back; gives a few words on what was restored. Must be repeatable."""
+        ...
+
+
+class Ground(Protocol):
+    """Optional: a driver that makes machines."""
+
+    async def machine(self, name: str, ctx: Context, life: int, /) -> Machine:
+        """The machine of that name in that life."""
+        ...
+
+
+class Closing(Protocol):
+    """Optional: a driver that holds sessions."""
+
+    async def close(self) -> None:
+        """Ends them; the run is over."""
+        ...
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of `doctor`: what was looked at, whether it is well, the fact found, the command that mends it."""
+
+    title: str
+    ok: bool | None  # None: a warning
+    fact: str
+    mend: str = ""
+    section: str = "this computer"
+    data: Mapping[str, Any] = field(default_factory=dict)

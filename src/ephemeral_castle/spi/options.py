@@ -1,0 +1,75 @@
+"""What a driver's options are made of: a strict base model, and fields that name other things of the castle.
+
+A driver writes
+
+    class PostgresOptions(Options):
+        machine: MachineName = Field(description="machine that carries the data")
+        timeout: Duration = Field(default=60.0, description="longest restore")
+
+and `machine: dta` is refused with "did you mean `data`?" before anything runs.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Options(BaseModel):
+    """Base of options: no coercion, no unknown keys, no changes afterwards, no values in error texts."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True, validate_default=False
+    )
+
+
+@dataclass(frozen=True)
+class Refers:
+    """Marks a text field that must name something existing on the same site. `kind`: "layer" or "machine"."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Offers:
+    """Marks a mapping field whose keys are names that others may refer to. `kind`: "machine"."""
+
+    kind: str
+
+
+LayerName = Annotated[str, Refers("layer")]
+"""Id of another layer of the castle."""
+
+MachineName = Annotated[str, Refers("machine")]
+"""Name of a machine of a ground layer on the same site."""
+
+
+def read_options(model: type[M], written: Mapping[str, Any]) -> M:
+    """Validates options as they stand in the file.
+
+    Always strictly, whatever the model says (`"431"` is no number), and by the rules of JSON: a file knows lists and
+    texts, but no tuples and enums.
+
+    Raises:
+        pydantic.ValidationError: with all errors.
+    """
+    return model.model_validate_json(json.dumps(dict(written)), strict=True)
+
+
+def refusal(message: str, hint: str = "") -> PydanticCustomError:
+    """Makes the error by which a validator refuses a value in its own words.
+
+    Args:
+        message: one line, lower case, no full stop; without the value when that may be a secret.
+        hint: the fix.
+    """
+    return PydanticCustomError("refused", "{message}", {"message": message, "hint": hint})

@@ -1,0 +1,368 @@
+"""The only doors to the outside: processes, objects, clock, images. Implemented in `world`, faked in tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished process. `code` is negative for a signal; texts are decoded with `errors="replace"`."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether the exit status was 0."""
+        return self.code == 0
+
+    def last_words(self, lines: int = 3) -> str:
+        """The last lines of what it said, errors first: for messages."""
+        text = self.err.strip() or self.out.strip()
+        return " / ".join(text.splitlines()[-lines:])
+
+
+class Process(Protocol):
+    """A running process that speaks lines."""
+
+    @property
+    def pid(self) -> int:
+        """Process id on this computer."""
+        ...
+
+    @property
+    def errors(self) -> str:
+        """The last lines of its standard error."""
+        ...
+
+    async def write(self, text: str) -> None:
+        """Writes to its standard input; raises Unreachable when it is gone."""
+        ...
+
+    async def read_line(self, timeout: float) -> str | None:
+        """The next line without its end, None at the end of the stream; raises Unreachable after `timeout` s."""
+        ...
+
+    async def close(self) -> int:
+        """Closes its standard input, waits a little, ends it if need be; gives the exit status."""
+        ...
+
+
+class Exec(Protocol):
+    """Starts processes on this computer. Arguments are lists; nothing is passed through a shell."""
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        timeout: float = 60.0,
+    ) -> Result:
+        """Runs to the end. Raises Unreachable when `timeout` seconds pass (the process is ended)."""
+        ...
+
+    async def spawn(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Process:
+        """Starts a process and keeps its standard input and output open."""
+        ...
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to deliver to a machine: relative path, content, mode."""
+
+    path: str
+    content: bytes
+    mode: int = 0o600
+
+
+class Transport(Protocol):
+    """A way into one machine: `podman exec` or SSH, the same protocol.
+
+    Raises Unreachable when the machine does not answer; what the command itself says is in the Result.
+    """
+
+    async def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Result:
+        """Runs a command on the machine to its end."""
+        ...
+
+    async def spawn(self, argv: Sequence[str]) -> Process:
+        """Starts a command on the machine and keeps standard input and output open."""
+        ...
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine of one life. `id` is the number of the definition (431), `name` its name there (`data`)."""
+
+    id: int
+    name: str
+    life: int
+    address: str
+    transport: Transport
+    images: str = ""
+
+
+class Enclosure(Protocol):
+    """A network namespace of the castle's own on this computer."""
+
+    @property
+    def name(self) -> str:
+        """Name of the namespace."""
+        ...
+
+    @property
+    def gateway(self) -> str:
+        """Address of the namespace's side of the bridge; the treasury answers there."""
+        ...
+
+    @property
+    def treasury_host(self) -> str:
+        """Host name by which machines reach the treasury; resolve it to `gateway`."""
+        ...
+
+    @property
+    def treasury_port(self) -> int:
+        """Port of the treasury at the gateway."""
+        ...
+
+    def enter(self, argv: Sequence[str]) -> list[str]:
+        """The command line that runs `argv` inside the namespace."""
+        ...
+
+    def podman(self, *args: str) -> list[str]:
+        """The command line of the castle's own podman (own storage, own networks), inside the namespace."""
+        ...
+
+    def podman_env(self) -> dict[str, str]:
+        """Environment that `podman` needs."""
+        ...
+
+    @property
+    def network(self) -> str:
+        """Name of the podman network of the machines."""
+        ...
+
+    @property
+    def image_store(self) -> str:
+        """Directory of the shared image store, mounted read-only into machines."""
+        ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An image made from Debian packages in one go.
+
+    Attributes:
+        name: image name without registry ("machine").
+        packages: Debian packages, all installed together.
+        files: path in the image -> content (text); mode 0644, or 0755 when it starts with "#!".
+        commands: shell lines run in the new root after the packages.
+        suite: Debian suite.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    files: Mapping[str, str] = field(default_factory=dict)
+    commands: tuple[str, ...] = ()
+    suite: str = "bookworm"
+
+
+class Images(Protocol):
+    """The image store of this computer, shared by all castles, keyed by a digest of the recipe."""
+
+    def reference(self, recipe: Recipe) -> str:
+        """The name under which the image is or will be stored: `localhost/castle-NAME:DIGEST`."""
+        ...
+
+    async def present(self, recipe: Recipe) -> bool:
+        """Whether it is in the store."""
+        ...
+
+    async def build(self, recipe: Recipe, progress: Progress) -> str:
+        """Builds and stores it; gives the reference. Raises Permanent when a package is missing."""
+        ...
+
+
+class Progress(Protocol):
+    """Says what is going on, for the screen; `done` of `total` when that is known."""
+
+    def __call__(self, text: str, *, done: float | None = None, total: float | None = None) -> None:
+        """Shows one line."""
+        ...
+
+
+class Clock(Protocol):
+    """Time. `now`: Unix seconds; `monotonic`: for durations."""
+
+    def now(self) -> float:
+        """Unix seconds, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never jump."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stat:
+    """An object in the treasury. `modified`: Unix seconds by the server's clock; 0 when not told."""
+
+    key: str
+    size: int
+    etag: str
+    modified: float = 0.0
+
+
+class Objects(Protocol):
+    """A bucket, with conditions. Keys are relative to the castle's prefix.
+
+    All raise Unreachable (nothing answered, 5xx after retries), Denied (403, unknown key, clock skew: `why` says
+    which), NotFound (missing bucket). An outcome that is unknown after a time-out is settled by reading back.
+    """
+
+    async def get(self, key: str) -> tuple[bytes, str] | None:
+        """Body and ETag, or None when the object does not exist (404 with a living bucket)."""
+        ...
+
+    async def head(self, key: str) -> Stat | None:
+        """Size and ETag without the body."""
+        ...
+
+    async def create(self, key: str, body: bytes) -> str:
+        """Writes only if absent (`If-None-Match: *`), gives the ETag; Conflict when it exists."""
+        ...
+
+    async def swap(self, key: str, body: bytes, etag: str) -> str:
+        """Writes only if the ETag still holds (`If-Match`), gives the new one; Conflict otherwise."""
+        ...
+
+    async def put(self, key: str, body: bytes) -> str:
+        """Writes without a condition."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Deletes; no error when it is gone already."""
+        ...
+
+    def list(self, prefix: str) -> AsyncIterator[Stat]:
+        """All objects under a prefix, every page."""
+        ...
+
+
+class Identities(Protocol):
+    """Accounts of the treasury, where it has them: every life of a castle gets its own writer."""
+
+    async def mint_writer(self, name: str, secret: str, stanza_paths: Sequence[str]) -> None:
+        """Creates (or adopts, when it exists already) the account and its rights.
+
+        It may list, get and put; delete only `latest` and `backup.manifest.copy`, which pgBackRest replaces.
+        """
+        ...
+
+    async def mint_reader(self, name: str, secret: str) -> None:
+        """Creates (or adopts) an account that lists and reads the repositories: proofs and drills."""
+        ...
+
+    async def mint_keeper(self, name: str, secret: str) -> None:
+        """Creates (or adopts) an account that may also delete in the repositories: it expires backups."""
+        ...
+
+    async def revoke(self, name: str) -> None:
+        """Removes the account: whoever still holds its key can never write again. No error when it is gone."""
+        ...
+
+    async def exists(self, name: str) -> bool:
+        """Whether the account exists."""
+        ...
+
+
+@dataclass(frozen=True)
+class TreasuryAccess:
+    """How pgBackRest (on machines, by `host` and `port`) reaches the repository.
+
+    `host`/`port`: as seen from machines and from containers in the enclosure; `ca`: PEM text of the CA to trust
+    ("" = the system's).
+    """
+
+    bucket: str
+    prefix: str
+    region: str
+    host: str
+    port: int
+    ca: str
+    path_style: bool
+
+
+class World(Protocol):
+    """All doors in one bundle, built once in `cli/wiring.py`."""
+
+    @property
+    def exec(self) -> Exec:
+        """Processes on this computer."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        ...
+
+    @property
+    def objects(self) -> Objects:
+        """The castle's prefix in the treasury."""
+        ...
+
+    @property
+    def identities(self) -> Identities | None:
+        """Accounts of the treasury; None where the server has none that castle can manage."""
+        ...
+
+    @property
+    def access(self) -> TreasuryAccess:
+        """How machines reach the treasury."""
+        ...
+
+    @property
+    def images(self) -> Images:
+        """Images of this computer."""
+        ...
+
+    @property
+    def enclosure(self) -> Enclosure:
+        """The castle's own network namespace and podman on this computer."""
+        ...
+
+    async def publish(self, name: str, address: str, port: int) -> int:
+        """Lets people on this computer reach an address of the enclosure; gives the port on the loopback."""
+        ...
+
+    def podman_transport(self, container: str) -> Transport:
+        """A way into a machine by the castle's own `podman exec`."""
+        ...
+
+    def ssh_transport(self, address: str, user: str, key: str, host_key: str) -> Transport:
+        """A way into a machine by SSH.
+
+        Args:
+            address: of the machine.
+            user: who logs in.
+            key: private key, a text that is never written to a disk.
+            host_key: the public host key that must answer, else Denied.
+        """
+        ...
+
+    @property
+    def computer(self) -> Mapping[str, Any]:
+        """Facts of this computer.
+
+        `id` (machine id), `host`, `boot` (boot id), `memory_total`, `memory_available` (bytes), `cpus`.
+        """
+        ...

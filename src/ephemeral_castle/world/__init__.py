@@ -1,0 +1,1 @@
+"""The only home of side effects: processes, files, network, time."""

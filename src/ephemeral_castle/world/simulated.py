@@ -1,0 +1,130 @@
+"""Stand-ins for the outside, for tests and rehearsals: a bucket in memory, a clock that is turned by hand."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from ephemeral_castle.errors import Conflict
+from ephemeral_castle.spi.world import Clock, Stat
+
+Hook = Callable[[str, str], Awaitable[None]]
+
+
+class ManualClock:
+    """Time that passes only by `sleep` and `advance`. `start`: Unix seconds."""
+
+    def __init__(self, start: float = 1_700_000_000.0) -> None:
+        self._now = start
+        self._monotonic = 0.0
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Seconds since the clock was made."""
+        return self._monotonic
+
+    async def sleep(self, seconds: float) -> None:
+        """Lets the time pass at once."""
+        self.slept.append(seconds)
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        """Lets the time pass."""
+        self._now += seconds
+        self._monotonic += seconds
+
+
+class MemoryObjects:
+    """A bucket with the semantics of S3: conditional writes, ETags that are the body's MD5, listing in key order.
+
+    Attributes:
+        data: key -> (body, ETag, modified). Change it directly to play somebody else.
+        calls: every operation as (name, key), in order.
+        before: awaited ahead of each operation as (name, key); raise from it for a server that does not answer.
+        after: awaited once it was carried out; raise from it for an answer that got lost on its way.
+        latency: seconds by the clock that each operation takes.
+    """
+
+    def __init__(self, clock: Clock | None = None, *, latency: float = 0.0) -> None:
+        self.data: dict[str, tuple[bytes, str, float]] = {}
+        self.calls: list[tuple[str, str]] = []
+        self.before: Hook | None = None
+        self.after: Hook | None = None
+        self.latency = latency
+        self.clock: Clock = clock or ManualClock()
+
+    async def _begin(self, name: str, key: str) -> None:
+        self.calls.append((name, key))
+        if self.latency:
+            await self.clock.sleep(self.latency)
+        if self.before is not None:
+            await self.before(name, key)
+
+    async def _end(self, name: str, key: str) -> None:
+        if self.after is not None:
+            await self.after(name, key)
+
+    def _store(self, key: str, body: bytes) -> str:
+        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+        self.data[key] = (bytes(body), etag, self.clock.now())
+        return etag
+
+    async def get(self, key: str) -> tuple[bytes, str] | None:
+        """See `spi.world.Objects`."""
+        await self._begin("get", key)
+        found = self.data.get(key)
+        await self._end("get", key)
+        return None if found is None else found[:2]
+
+    async def head(self, key: str) -> Stat | None:
+        """See `spi.world.Objects`."""
+        await self._begin("head", key)
+        found = self.data.get(key)
+        await self._end("head", key)
+        return None if found is None else Stat(key, len(found[0]), found[1], found[2])
+
+    async def create(self, key: str, body: bytes) -> str:
+        """See `spi.world.Objects`."""
+        await self._begin("create", key)
+        if key in self.data:
+            raise Conflict(f"writing {key} under a condition failed", why="it exists already")
+        etag = self._store(key, body)
+        await self._end("create", key)
+        return etag
+
+    async def swap(self, key: str, body: bytes, etag: str) -> str:
+        """See `spi.world.Objects`."""
+        await self._begin("swap", key)
+        found = self.data.get(key)
+        if found is None or found[1] != etag:
+            why = "it was deleted" if found is None else "somebody else changed it"
+            raise Conflict(f"writing {key} under a condition failed", why=why)
+        new = self._store(key, body)
+        await self._end("swap", key)
+        return new
+
+    async def put(self, key: str, body: bytes) -> str:
+        """See `spi.world.Objects`."""
+        await self._begin("put", key)
+        etag = self._store(key, body)
+        await self._end("put", key)
+        return etag
+
+    async def delete(self, key: str) -> None:
+        """See `spi.world.Objects`."""
+        await self._begin("delete", key)
+        self.data.pop(key, None)
+        await self._end("delete", key)
+
+    async def list(self, prefix: str) -> AsyncIterator[Stat]:
+        """See `spi.world.Objects`."""
+        await self._begin("list", prefix)
+        for key in sorted(self.data):
+            if key.startswith(prefix) and key in self.data:
+                body, etag, modified = self.data[key]
+                yield Stat(key, len(body), etag, modified)
+        await self._end("list", prefix)
