@@ -30,6 +30,7 @@ class FakeJournal:
 
     def __init__(self, story: stories.Story) -> None:
         self.story = story
+        self.closed = False
 
     def runs(self) -> list[RunInfo]:
         words = (self.story.run, "here", "home", "rebirth", "castle rebirth", "d")
@@ -40,6 +41,9 @@ class FakeJournal:
 
     def events(self, run_id: str, after_seq: int = 0) -> list[Event]:
         return [event for event in self.story.events if event.seq > after_seq]
+
+    def close(self) -> None:
+        self.closed = True
 
 
 @dataclass
@@ -52,6 +56,7 @@ class FakeWiring:
     checks: list[Check] = field(default_factory=lambda: [Check("root", True, "uid 0")])
     error: BaseException | None = None
     alive: bool = True
+    opened: list[FakeJournal] = field(default_factory=list)
 
     def load_castle(self, file: str) -> Castle:
         self.asked.append(("load", file))
@@ -67,16 +72,23 @@ class FakeWiring:
         return self.story.run
 
     def journal_of(self, castle: Castle) -> FakeJournal:
-        return FakeJournal(self.story)
+        self.opened.append(FakeJournal(self.story))
+        return self.opened[-1]
+
+    def _forks(self) -> None:
+        """A runner is forked off: SQLite in the copy must not find a file open that the caller still uses."""
+        assert all(journal.closed for journal in self.opened)
 
     def runner_alive(self, castle: Castle, run: str) -> bool:
         return self.alive
 
     def resume_run(self, castle: Castle, run: str) -> str:
+        self._forks()
         self.asked.append(("resume", run))
         return run
 
     def cancel_run(self, castle: Castle, run: str) -> dict[str, Any]:
+        self._forks()
         self.asked.append(("cancel", run))
         return {"run": run, "text": "everything is undone; nothing was destroyed"}
 

@@ -12,12 +12,12 @@ from ephemeral_castle.cli.worlds import Opened, enclosure_of, facts_of, is_root,
 from ephemeral_castle.engine.context import Shared, StepContext
 from ephemeral_castle.engine.own import OwnDriver
 from ephemeral_castle.errors import CastleError
-from ephemeral_castle.journal.reader import JournalReader
+from ephemeral_castle.journal.reader import JournalReader, RunInfo
 from ephemeral_castle.journal.record import RecordStore
 from ephemeral_castle.model.castle import Castle, Site, Verb
 from ephemeral_castle.model.events import Event, Kind, RunStatus
 from ephemeral_castle.model.record import Record
-from ephemeral_castle.model.runview import RunView
+from ephemeral_castle.model.runview import RunView, reduce
 from ephemeral_castle.model.step import Effect, Phase, Step
 from ephemeral_castle.spi.driver import Check
 from ephemeral_castle.world.exec import LocalExec
@@ -54,7 +54,7 @@ async def survey(castle: Castle, site: Site) -> dict[str, Any]:
         return {**found, "unseen": ["machines and treasury: only root can look at them"]}
     where = places(castle.name)
     if not await enclosure_of(castle, site, where, LocalExec()).exists():
-        return {**found, **_not_here(known=where.journal.exists())}
+        return _not_here(found, known=where.journal.exists())
     opened = await open_world(castle, site)
     try:
         return await _look(castle, site, opened, found)
@@ -76,14 +76,30 @@ def _frame(castle: Castle, site: Site) -> dict[str, Any]:
         last = reader.latest()
         if last is not None and RunStatus(last.status) in (RunStatus.RUNNING, RunStatus.FAILED, RunStatus.STOPPED):
             found["run"] = {"id": last.id, "verb": last.verb, "status": last.status}
+            found["alarms"] += _broken_off(castle, reader, last)
     return found
 
 
-def _not_here(*, known: bool) -> dict[str, Any]:
+def _broken_off(castle: Castle, reader: JournalReader, last: RunInfo) -> list[dict[str, str]]:
+    """An alarm for a run that nobody works on and that left the castle between two states."""
+    if wiring.runner_alive(castle, last.id):
+        return []
+    destroyed = reduce(reader.plan(last.id), reader.events(last.id)).passed_no_return
+    if not destroyed and RunStatus(last.status) is not RunStatus.RUNNING:
+        return []  # it ended by itself, and took back what it had done
+    world = "it has begun to destroy: the castle is between two lives" if destroyed else "it has destroyed nothing"
+    text = f"run {last.id} ({last.verb}) was broken off, and no process works on it; {world}"
+    return [{"severity": "error", "text": text, "mend": "castle resume"}]
+
+
+def _not_here(found: Mapping[str, Any], *, known: bool) -> dict[str, Any]:
     if not known:
-        return {"state": "down", "unseen": ["this castle was never raised on this computer"]}
+        return {**found, "state": "down", "unseen": ["this castle was never raised on this computer"]}
     text = "its network namespace is gone: the computer was started anew, and nobody has handed over the secrets since"
-    return {"state": "down", "alarms": [{"severity": "error", "text": text, "mend": "castle raise"}]}
+    # A run that was broken off brings up what it needs; a new one would not know what it did.
+    mend = next((alarm["mend"] for alarm in found["alarms"]), "castle raise")
+    alarm = {"severity": "error", "text": text, "mend": mend}
+    return {**found, "state": "down", "alarms": [*found["alarms"], alarm]}
 
 
 async def _look(castle: Castle, site: Site, opened: Opened, found: dict[str, Any]) -> dict[str, Any]:
@@ -97,6 +113,8 @@ async def _look(castle: Castle, site: Site, opened: Opened, found: dict[str, Any
     if not record.site:
         found |= {"state": "down", "unseen": ["it was wiped; `castle raise` brings it back"]}
         return found | {"treasures": _recorded(record, opened.world.clock.now())}
+    if record.computer != str(opened.world.computer["id"]):
+        return found | _elsewhere(castle, record)
     shared = shared_of(castle, site, opened, records, record)
     states: list[str] = []
     for layer in site.layers:
@@ -113,6 +131,16 @@ async def _look(castle: Castle, site: Site, opened: Opened, found: dict[str, Any
             await driver.close()
     found["state"] = _verdict(states)
     return found
+
+
+def _elsewhere(castle: Castle, record: Record) -> dict[str, Any]:
+    """What stands here, if anything does, is an older life: it serves old data and can archive nothing."""
+    text = (
+        f"life {record.life} stands on another computer ({record.computer}); what is left here is an older life, "
+        "locked out of the treasury"
+    )
+    mend = f"castle down --confirm {castle.name}"
+    return {"state": "unknown", "addresses": {}, "alarms": [{"severity": "error", "text": text, "mend": mend}]}
 
 
 def _merge(found: dict[str, Any], seen: Mapping[str, Any], states: list[str]) -> None:

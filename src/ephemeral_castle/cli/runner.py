@@ -1,18 +1,18 @@
-"""The process that owns a run: `python -m ephemeral_castle.cli.runner DEFINITION RUN`, started by `engine.launch`."""
+"""What the process that owns a run does; `engine.launch` makes the process."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sys
 import time
 import traceback
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ephemeral_castle.cli import wiring
 from ephemeral_castle.cli.places import places
 from ephemeral_castle.cli.worlds import Opened, open_world
+from ephemeral_castle.engine.hold import Hold
 from ephemeral_castle.engine.own import OwnDriver
 from ephemeral_castle.engine.runner import Runner
 from ephemeral_castle.errors import CastleError, Permanent
@@ -28,9 +28,17 @@ from ephemeral_castle.model.events import Event, Kind, RunStatus
 if TYPE_CHECKING:
     from ephemeral_castle.model.plan import Plan
 
+LIVED = (Verb.RAISE, Verb.REBIRTH)
 
-async def own(castle: Castle, run: str) -> RunStatus:
-    """Takes local lock, journal and lease, then executes; what fails before the first step is the run's end too."""
+
+async def own(castle: Castle, run: str, cancel_by: str = "") -> RunStatus:
+    """Takes local lock, journal and lease, then executes; what fails before the first step is the run's end too.
+
+    Args:
+        castle: the definition.
+        run: id of the run.
+        cancel_by: who wants the run taken back (or stopped at the next safe place) and nothing else, or "".
+    """
     where = places(castle.name)
     lock = LocalLock(where.lock)
     lock.acquire(run, time.time())
@@ -41,7 +49,7 @@ async def own(castle: Castle, run: str) -> RunStatus:
         opened: Opened | None = None
         try:
             opened = await open_world(castle, wiring.site_of(castle, plan.site))
-            return await _with_lease(castle, run, plan, journal, reader, opened)
+            return await _with_lease(castle, run, cancel_by, journal, reader, opened)
         except CastleError as error:
             await _ended(journal, run, error)
         except Exception as error:  # noqa: BLE001 - the run must end with a word, whatever happened
@@ -62,8 +70,9 @@ async def _ended(journal: Journal, run: str, error: CastleError) -> None:
 
 
 async def _with_lease(
-    castle: Castle, run: str, plan: Plan, journal: Journal, reader: JournalReader, opened: Opened
+    castle: Castle, run: str, cancel_by: str, journal: Journal, reader: JournalReader, opened: Opened
 ) -> RunStatus:
+    plan = reader.plan(run)
     computer = opened.world.computer
     owner = Owner(f"castle {plan.verb.value}", str(computer["host"]), str(computer["id"]), os.getpid(), run)
 
@@ -71,13 +80,15 @@ async def _with_lease(
         """A holder on this computer that is not there any more: we have its local lock."""
         return body.computer == str(computer["id"])
 
-    lease = await Lease.acquire(opened.world.objects, opened.world.clock, owner, mine=mine)
-    beating = lease.start_heartbeat()
+    async def take() -> Lease:
+        return await Lease.acquire(opened.world.objects, opened.world.clock, owner, mine=mine)
+
+    hold = await Hold.begin(take, opened.world.clock)
     try:
-        return await _runner(castle, run, plan, journal, reader, opened, lease).execute()
+        runner = _runner(castle, run, plan, journal, reader, opened, hold)
+        return await replace(runner, cancel_by=cancel_by).execute()
     finally:
-        beating.cancel()
-        await lease.release()
+        await hold.release()
 
 
 def _runner(
@@ -87,7 +98,7 @@ def _runner(
     journal: Journal,
     reader: JournalReader,
     opened: Opened,
-    lease: Lease,
+    hold: Hold,
 ) -> Runner:
     request = wiring.request_of(castle, Verb(plan.verb), plan.site, plan.request)
     drivers, options = wiring.drivers_of(request.site)
@@ -105,24 +116,14 @@ def _runner(
         mint_id=lambda: str(uuid.uuid4()),
         drivers={**drivers, OwnDriver.name: OwnDriver()},
         options=options,
-        lease=lease,
+        hold=hold,
         process={
             "pid": os.getpid(),
             "epoch": journal.epoch,
-            "fence": lease.fence,
+            "fence": hold.fence,
             "host": computer["host"],
             "computer": computer["id"],
             "boot": computer["boot"],
         },
+        lived=next((past.id for past in reader.runs() if past.status is RunStatus.DONE and past.verb in LIVED), ""),
     )
-
-
-def main() -> None:
-    """Runs the run that the arguments name."""
-    path, run = sys.argv[1:3]
-    status = asyncio.run(own(wiring.load_castle(path), run))
-    sys.exit(0 if status is RunStatus.DONE else 4)
-
-
-if __name__ == "__main__":
-    main()

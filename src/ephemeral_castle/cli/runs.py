@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ephemeral_castle.cli.exit_codes import INTERRUPTED
+from ephemeral_castle.cli.pace import Pace
 from ephemeral_castle.cli.wired import wiring
 from ephemeral_castle.errors import NoSuchRun
 from ephemeral_castle.views.jsonl import dumps
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from ephemeral_castle.cli.options import Common
     from ephemeral_castle.cli.watch import Reader
     from ephemeral_castle.model.castle import Castle, Verb
+
+TIDYING = 3.0  # seconds that a runner may need to end its sessions
 
 
 def start(
@@ -48,7 +52,12 @@ def show(told: Common, castle: Castle, run: str, *, enforce: bool = False, since
 
     wired = wiring()
     mode = Mode(progress=told.progress, json=told.json, enforce_budget=enforce, budget=castle.budget, since=since)
-    return follow(wired.journal_of(castle), run, mode, alive=lambda: wired.runner_alive(castle, run))
+    pace = Pace()
+    code = follow(wired.journal_of(castle), run, mode, alive=lambda: wired.runner_alive(castle, run), pace=pace)
+    tidied = pace.now() + TIDYING
+    while code != INTERRUPTED and wired.runner_alive(castle, run) and pace.now() < tidied:
+        pace.wait(0.02)  # it ends its sessions; the next command must not find it holding the castle
+    return code
 
 
 def known_run(journal: Reader, run: str | None) -> str:

@@ -48,6 +48,10 @@ class Reader(Protocol):
         """Events behind a sequence number, in order."""
         ...
 
+    def close(self) -> None:
+        """Closes the file."""
+        ...
+
 
 @dataclass(frozen=True)
 class Mode:

@@ -142,8 +142,13 @@ def new_run_id() -> str:
     return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(2)
 
 
-def _launch(castle: Castle, run: str) -> None:
-    launch.launch(run, places(castle.name).state, [castle.path, run])
+def _launch(castle: Castle, run: str, *, cancel_by: str = "") -> None:
+    def work() -> None:
+        from ephemeral_castle.cli.runner import own
+
+        asyncio.run(own(castle, run, cancel_by))
+
+    launch.launch(run, places(castle.name).state, work)
 
 
 def resume_run(castle: Castle, run: str) -> str:
@@ -182,7 +187,7 @@ def cancel_run(castle: Castle, run: str) -> dict[str, Any]:
     asyncio.run(ask())
     holder = LocalLock(where.lock).holder()
     if holder is None:
-        _launch(castle, run)
+        _launch(castle, run, cancel_by=_who())  # a request that was only written would be void: it precedes the runner
     text = (
         "the first deletion has begun: it stops at the next safe place; `castle resume` goes on"
         if view.passed_no_return

@@ -24,6 +24,7 @@ from ephemeral_castle.world.identities import VersityIdentities
 from ephemeral_castle.world.images import ImageStore
 from ephemeral_castle.world.keys import KeyFile
 from ephemeral_castle.world.objects import S3Objects
+from ephemeral_castle.world.podman_probe import require_programs
 from ephemeral_castle.world.s3 import Endpoint
 from ephemeral_castle.world.sigv4 import Credentials
 from ephemeral_castle.world.treasury_server import LocalTreasury
@@ -94,6 +95,7 @@ async def open_world(castle: Castle, site: Site) -> Opened:
             why="network namespaces and privileged containers belong to root",
             hints=["without root these work: castle init, plan --offline, runs, logs, report, card", "sudo castle …"],
         )
+    require_programs()
     where = places(castle.name)
     clock, exec_ = SystemClock(), LocalExec()
     keys = KeyFile.load(castle.treasury.keys)
@@ -117,6 +119,8 @@ async def open_world(castle: Castle, site: Site) -> Opened:
         enclosure=enclosure,
         computer=computer(where.computer),
         forwarders=forwarders,
+        runtime=where.runtime / "forward",
+        treasury=treasury,
     )
     return Opened(
         world,
@@ -141,7 +145,7 @@ async def accounts(objects: S3Objects) -> VersityIdentities | None:
 
 
 class Secrets:
-    """The vault in the treasury, and the two names that only the key file can answer."""
+    """The vault in the treasury; the key file answers for its own two names and for what a person put into it."""
 
     def __init__(self, keys: KeyFile, vault: TreasuryVault) -> None:
         self.keys, self.vault = keys, vault
@@ -152,6 +156,8 @@ class Secrets:
             return Secret(self.keys.access_key)
         if name == "treasury/secret_key":
             return self.keys.secret_key
+        if name in self.keys.secrets:
+            return self.keys.secrets[name]
         return await self.vault.get(name)
 
     async def put(self, name: str, value: Secret) -> None:

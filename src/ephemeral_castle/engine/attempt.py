@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import traceback
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ephemeral_castle.engine.context import Shared, StepContext
 from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient
 from ephemeral_castle.model.events import Kind, Outcome
+from ephemeral_castle.model.runview import How
 from ephemeral_castle.model.step import Effect, Observation, State, Step
 from ephemeral_castle.spi.driver import Driver
 from ephemeral_castle.spi.world import Clock
@@ -18,6 +21,7 @@ from ephemeral_castle.spi.world import Clock
 LOG = logging.getLogger(__name__)
 DURABLE = (Effect.ONCE, Effect.IRREVERSIBLE)
 POLL_FIRST, POLL_MOST = 0.03, 0.5
+BUG = 1  # exit status of a bug: a driver's is nobody's fault at the terminal either
 
 
 @dataclass
@@ -29,15 +33,27 @@ class Ended:
 
 
 class Attempt:
-    """Runs one step to its end. Never raises for what the step does; a raised error is a bug of the engine."""
+    """Runs one step to its end. Never raises for what the step does; a raised error is a bug of the engine.
 
-    def __init__(self, step: Step, driver: Driver[Any], shared: Shared, first_attempt: int) -> None:
+    Args:
+        step, driver, shared: what is to be done, by whom, for which run.
+        first_attempt: number of the first try.
+        secure: returns once an act that cannot be taken back may begin; tells whether that took a pause.
+    """
+
+    def __init__(
+        self, step: Step, driver: Driver[Any], shared: Shared, first_attempt: int, secure: Callable[[], Awaitable[bool]]
+    ) -> None:
         self.step = step
         self.driver = driver
         self.shared = shared
         self.number = first_attempt
+        self.secure = secure
         self.observing = 0.0
-        self.how = "acted"
+        self.how = How.ACTED
+        self.announced = bool(shared.view.intents_of(step.id))  # by an earlier attempt: it may have acted
+        self.again = False  # a finished step is looked at: its events belong to the attempt that ended
+        self._limit = asyncio.timeout(None)
 
     @property
     def clock(self) -> Clock:
@@ -48,25 +64,56 @@ class Attempt:
         """Observes and acts, retries what may pass, writes `step.finished`."""
         begun = self.clock.monotonic()
         try:
-            async with asyncio.timeout(self.step.deadline):
-                seen = await self._with_retries()
-        except TimeoutError:
-            return await self._failed(begun, self._too_late())
+            seen = await self._bounded(self._once)
         except asyncio.CancelledError:
             await self._finish(begun, Outcome.CANCELLED, None, None)
             raise
         except CastleError as error:
             return await self._failed(begun, error)
-        except Exception as error:  # noqa: BLE001 - a driver's bug must end as an outcome, with its trace
-            return await self._failed(begun, _bug(self.step, error))
         await self._finish(begun, Outcome.DONE, seen, None)
         return Ended(Outcome.DONE)
 
-    async def _with_retries(self) -> Observation:
+    async def repair(self) -> Ended:
+        """Makes again what an earlier runner made and what is gone since. The step stays done: nothing is written."""
+        self.again = True
+        try:
+            await self._bounded(self._once)
+        except CastleError as error:
+            return self._judged(error)
+        return Ended(Outcome.DONE)
+
+    async def recheck(self) -> tuple[Ended, bool]:
+        """Whether a finished step still holds. What cannot be seen, or is not ours, is an error and never a "no"."""
+        self.again = True
+        try:
+            seen = await self._bounded(self._look_again)
+        except CastleError as error:
+            return self._judged(error), False
+        return Ended(Outcome.DONE), seen.state is State.REACHED
+
+    async def _look_again(self) -> Observation:
+        seen = await self._observe(StepContext(self.shared, self.step, self.number), "recheck")
+        self._guard(seen)
+        return seen
+
+    async def _bounded(self, once: Callable[[], Awaitable[Observation]]) -> Observation:
+        """All attempts within the step's deadline; whatever goes wrong comes out as a CastleError."""
+        self._limit = asyncio.timeout(self.step.deadline)
+        try:
+            async with self._limit:
+                return await self._with_retries(once)
+        except CastleError:
+            raise
+        except Exception as error:  # a driver's bug must end as an outcome, with its trace
+            if isinstance(error, TimeoutError) and self._limit.expired():
+                raise self._too_late() from None
+            raise bug(self.step, error) from error
+
+    async def _with_retries(self, once: Callable[[], Awaitable[Observation]]) -> Observation:
         policy = self.step.retry
         for tried in range(1, policy.attempts + 1):
             try:
-                return await self._once()
+                return await once()
             except Transient as error:
                 if tried == policy.attempts:
                     raise
@@ -75,25 +122,43 @@ class Attempt:
                     delay = min(policy.ceiling, policy.delay * policy.factor ** (tried - 1))
                 self._note(Kind.STEP_RETRYING, error=error.as_dict(), delay=delay)
                 await self.clock.sleep(delay)
-                self.number += 1
+                self.number += 0 if self.again else 1
         raise AssertionError("unreachable")
 
     async def _once(self) -> Observation:
         await self.shared.bus.emit(Kind.STEP_STARTED, self.step.id, self.number, effect=self.step.effect.value)
         context = StepContext(self.shared, self.step, self.number)
-        seen = await self._observe(context, "before")
+        seen = await self._look(context)
+        if seen.state is not State.REACHED and self.step.effect is Effect.IRREVERSIBLE and await self._paused():
+            seen = await self._look(context)  # what was seen before the pause may not be so any more
         if seen.state is State.REACHED:
-            self.how = "waived" if seen.waived else "already"
             return seen
-        self._guard(seen)
         if self.step.effect in DURABLE:
             await self.shared.bus.emit(Kind.STEP_INTENT, self.step.id, self.number, durable=True, what="act")
-        self.how = "acted"
+            self.announced = True
+        self.how = How.ACTED
         after = await self.driver.act(self.step, context)
         if after is not None and after.state is State.REACHED:
             self._observed(after, "act", 0.0)
             return after
         return await self._until_reached(context)
+
+    async def _look(self, context: StepContext) -> Observation:
+        """The look before the act; raises when an act is out of the question."""
+        seen = await self._observe(context, "before")
+        if seen.state is State.REACHED:
+            self.how = How.WAIVED if seen.waived else How.ADOPTED if self.announced else How.ALREADY
+        else:
+            self._guard(seen)
+        return seen
+
+    async def _paused(self) -> bool:
+        """Waits until the castle is surely ours; the step's deadline stands still meanwhile."""
+        when, begun = self._limit.when(), self.clock.monotonic()
+        self._limit.reschedule(None)
+        paused = await self.secure()
+        self._limit.reschedule(None if when is None else when + self.clock.monotonic() - begun)
+        return paused
 
     async def _until_reached(self, context: StepContext) -> Observation:
         pause = POLL_FIRST
@@ -115,6 +180,7 @@ class Attempt:
         return seen
 
     def _observed(self, seen: Observation, when: str, took: float) -> None:
+        json.dumps([seen.detail, seen.waived, dict(seen.facts)], allow_nan=False)  # else the journal would refuse it
         self._note(Kind.STEP_OBSERVED, state=seen.state.value, detail=seen.detail, when=when, took=took)
 
     def _guard(self, seen: Observation) -> None:
@@ -139,11 +205,14 @@ class Attempt:
             raise Transient(f"{self.step.title}: cannot see what is there", where=self.step.id, why=seen.detail)
 
     async def _failed(self, begun: float, error: CastleError) -> Ended:
-        outcome = Outcome.REFUSED if isinstance(error, Refused) else Outcome.FAILED
+        ended = self._judged(error)
+        await self._finish(begun, ended.outcome, None, error)
+        return ended
+
+    def _judged(self, error: CastleError) -> Ended:
         if not error.where:
             error.where = f"layer {self.step.layer}, driver {self.step.driver}, step {self.step.id}"
-        await self._finish(begun, outcome, None, error)
-        return Ended(outcome, error)
+        return Ended(Outcome.REFUSED if isinstance(error, Refused) else Outcome.FAILED, error)
 
     async def _finish(
         self, begun: float, outcome: Outcome, seen: Observation | None, error: CastleError | None
@@ -154,7 +223,7 @@ class Attempt:
             self.number,
             durable=self.step.effect in DURABLE,
             state=outcome.value,
-            how=self.how if outcome is Outcome.DONE else "none",
+            how=(self.how if outcome is Outcome.DONE else How.NONE).value,
             facts=dict(seen.facts) if seen else {},
             detail=seen.detail if seen else "",
             waived=seen.waived if seen else "",
@@ -176,10 +245,13 @@ class Attempt:
         self.shared.bus.note(kind, self.step.id, attempt, **data)
 
 
-def _bug(step: Step, error: Exception) -> CastleError:
+def bug(step: Step, error: Exception) -> CastleError:
+    """The error for what no driver may raise. The trace goes to the runner's log."""
     LOG.error("step %s\n%s", step.id, "".join(traceback.format_exception(error)))
-    return Permanent(
+    told = Permanent(
         f"unexpected error in driver {step.driver}: {type(error).__name__}: {error}",
         why=f"this is a bug in driver `{step.driver}`; its trace is in the run's runner.log",
         hints=["castle resume"],
     )
+    told.exit_code = BUG
+    return told

@@ -68,7 +68,12 @@ class StepContext:
     def __init__(self, shared: Shared, step: Step, attempt: int) -> None:
         self.shared = shared
         self.step = step
-        self.attempt = attempt
+        self._attempt = attempt
+
+    @property
+    def attempt(self) -> int:
+        """Number of this attempt."""
+        return self._attempt
 
     @property
     def options(self) -> Any:
@@ -109,6 +114,11 @@ class StepContext:
     def started(self) -> float:
         """When the run was created."""
         return self.shared.created
+
+    @property
+    def passed_no_return(self) -> bool:
+        """Whether the first deletion has begun, in this runner or in one before."""
+        return self.shared.view.passed_no_return
 
     @property
     def old_life(self) -> int:

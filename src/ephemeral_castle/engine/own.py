@@ -35,11 +35,18 @@ class OwnDriver:
         if request.verb in NEW_LIFE:
             steps.append(self._step(layer, "writer", "give the new life its own writer identity", Phase.PREPARE))
         if request.verb in SEALING:
-            needs = tuple(f"sealed:{name.id}?" for name in request.site.layers)
+            proven = tuple(f"proven:{name.id}?" for name in request.site.layers)
+            title = "bring the treasury's objects to its disk"
+            steps.append(self._step(layer, "settle", title, Phase.PROVE, needs=proven))
+            needs = (*(f"sealed:{name.id}?" for name in request.site.layers), f"{layer.id}.settle")
             title = "write the seal into the record"
-            steps.append(
-                self._step(layer, "record-seal", title, Phase.SEAL, effect=Effect.ONCE, needs=needs, recheck=False)
-            )
+            seal = self._step(layer, "record-seal", title, Phase.SEAL, effect=Effect.ONCE, needs=needs)
+            # A seal that was taken back must not stay in the record: a later death would bring back its moment only.
+            steps.append(dataclasses.replace(seal, undo=True))
+        if request.verb is Verb.RAISE:
+            title = "take an old seal out of the record"
+            unseal = self._step(layer, "unseal", title, Phase.RESTORE)
+            steps.append(dataclasses.replace(unseal, provides=("unsealed",)))
         if request.verb in NEW_LIFE:
             title = "revoke the old life's writer identity"
             revoke = self._step(layer, "revoke", title, Phase.APPLY, effect=Effect.IRREVERSIBLE)
@@ -47,7 +54,8 @@ class OwnDriver:
             needs = tuple(f"address:{layer.id}?" for layer in request.site.layers)
             title = "doors for people on this computer's loopback"
             doors = self._step(layer, "doors", title, Phase.OPEN, needs=needs)
-            steps.append(dataclasses.replace(doors, provides=("doors",)))
+            steps.append(dataclasses.replace(doors, provides=("doors",), recheck=True))
+        if request.verb in NEW_LIFE or (request.verb is Verb.RESTORE and not request.side):
             title = "write the new life into the record"
             steps.append(self._step(layer, "record-life", title, Phase.VERIFY, effect=Effect.ONCE, needs=("served?",)))
         if request.verb is Verb.WIPE:
@@ -64,7 +72,6 @@ class OwnDriver:
         *,
         effect: Effect = Effect.CONVERGE,
         needs: tuple[str, ...] = (),
-        recheck: bool = False,
     ) -> Step:
         return Step(
             f"{layer.id}.{action}",
@@ -76,7 +83,6 @@ class OwnDriver:
             effect,
             needs=needs,
             exact=True,
-            recheck=recheck,
             deadline=60,
         )
 
@@ -87,8 +93,12 @@ class OwnDriver:
             case "writer":
                 return await self._see_writer(ctx)
             case "record-seal":
-                done = record.pending_life == ctx.life and record.run == ctx.run
+                done = record.pending_life == _pending(ctx) and record.run == ctx.run
                 return Observation(REACHED if done else NOT_REACHED)
+            case "settle":
+                return Observation(NOT_REACHED)
+            case "unseal":
+                return Observation(NOT_REACHED if _sealed_layers(record, ctx.life) else REACHED)
             case "revoke":
                 return await self._see_revoked(ctx)
             case "doors":
@@ -108,13 +118,27 @@ class OwnDriver:
                 await self._record_seal(ctx)
             case "revoke":
                 return await self._revoke(ctx)
+            case "settle":
+                return Observation(REACHED, f"{await ctx.world.settle()} files")
             case "doors":
                 return await self._open_doors(ctx)
+            case "unseal":
+                await self._save(ctx, lambda r: _unsealed(r, _sealed_layers(r, r.life)))
             case "record-wipe":
                 await self._save(ctx, lambda r: dataclasses.replace(r, site="", computer="", run=ctx.run))
             case _:
                 await self._record_life(ctx)
         return None
+
+    async def undo(self, step: Step, ctx: Context, /) -> str:
+        """Takes this run's seal out of the record again, before anybody may write behind it."""
+
+        def change(record: Record) -> Record:
+            mine = [name for name, known in record.lineage.items() if (known.get("seal") or {}).get("run") == ctx.run]
+            return dataclasses.replace(_unsealed(record, mine), pending_life=0)
+
+        await self._save(ctx, change)
+        return "the record names no seal"
 
     async def _see_writer(self, ctx: Context) -> Observation:
         identities = ctx.world.identities
@@ -177,8 +201,9 @@ class OwnDriver:
         for layer in ctx.request.site.layers:
             lineage[layer.id] = {**lineage.get(layer.id, {}), **_gather(shared, f"sealed:{layer.id}")}
         lineage = {key: value for key, value in lineage.items() if value}
-        pending = ctx.life if ctx.request.verb is Verb.REBIRTH else 0
+        pending = _pending(ctx)
         await self._save(ctx, lambda r: dataclasses.replace(r, lineage=lineage, pending_life=pending, run=ctx.run))
+        await ctx.world.settle()  # the last segments and this record: a power cut must not take them back
 
     async def _record_life(self, ctx: Context) -> None:
         shared = self._shared(ctx)
@@ -228,6 +253,26 @@ def repository_paths(ctx: Context) -> list[str]:
     """Where the writer may replace pgBackRest's two changing objects, for every treasure."""
     prefix = ctx.world.access.prefix
     return [f"{prefix}/pgbackrest/{layer.id}/backup/castle" for layer in ctx.request.site.layers]
+
+
+def _pending(ctx: Context) -> int:
+    """The life that the record announces with the seal."""
+    return ctx.life if ctx.request.verb is Verb.REBIRTH else 0
+
+
+def _sealed_layers(record: Record, life: int) -> list[str]:
+    """Layers whose seal ended this life."""
+    return [name for name, known in record.lineage.items() if (known.get("seal") or {}).get("life") == life]
+
+
+def _unsealed(record: Record, layers: Sequence[str]) -> Record:
+    """The record without seals of a life that goes on; how far its history must reach at least stays known."""
+    lineage = dict(record.lineage)
+    for name in layers:
+        kept = dict(lineage[name])
+        mark = kept.pop("seal")["mark"]
+        lineage[name] = {**kept, "mark": mark["lsn"], "timeline": int(mark["timeline"])}
+    return dataclasses.replace(record, lineage=lineage)
 
 
 def _gather(shared: Shared, key: str) -> dict[str, Any]:

@@ -60,6 +60,8 @@ def _edges(steps: Sequence[Step], layers: Mapping[str, Layer]) -> dict[str, tupl
         if not step.exact:
             found.update(dict.fromkeys(_by_phase(step, steps)))
             found.update(dict.fromkeys(_by_layer(step, steps, layers)))
+        elif _destroys(step):
+            found.update(dict.fromkeys(_by_layer(step, steps, layers)))
         found.update(dict.fromkeys(_barrier(step, steps)))
         found.pop(step.id, None)
         edges[step.id] = tuple(found)
@@ -76,26 +78,38 @@ def _by_phase(step: Step, steps: Sequence[Step]) -> list[str]:
 
 
 def _by_layer(step: Step, steps: Sequence[Step], layers: Mapping[str, Layer]) -> list[str]:
-    """Applying follows `needs`; destroying goes the other way."""
-    layer = layers.get(step.layer)
-    if layer is None:
+    """Applying follows `needs`, also over layers that have no step of their own; destroying goes the other way."""
+    if step.layer not in layers:
         return []
     if step.phase is Phase.DESTROY:
-        dependents = {name for name, other in layers.items() if step.layer in other.needs}
+        dependents = {name for name in layers if step.layer in _below(name, layers)}
         return [s.id for s in steps if s.layer in dependents and s.phase is Phase.DESTROY]
     if PHASES.index(step.phase) > BARRIER:
-        return [
-            s.id
-            for s in steps
-            if s.layer in layer.needs and BARRIER < PHASES.index(s.phase) <= PHASES.index(step.phase)
-        ]
+        below = _below(step.layer, layers)
+        return [s.id for s in steps if s.layer in below and BARRIER < PHASES.index(s.phase) <= PHASES.index(step.phase)]
     return []
+
+
+def _below(name: str, layers: Mapping[str, Layer]) -> set[str]:
+    """Every layer that this one stands on, directly or not."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        new = set(layers[waiting.pop()].needs) & set(layers) - found
+        found |= new
+        waiting.extend(new)
+    return found
+
+
+def _destroys(step: Step) -> bool:
+    """Whether it takes something away; a look at what would go does not."""
+    return step.phase is Phase.DESTROY and step.effect is not Effect.READ
 
 
 def _barrier(step: Step, steps: Sequence[Step]) -> list[str]:
     """Every look, proof and seal before any destruction; all of these before anything new."""
     phase = PHASES.index(step.phase)
-    if step.phase is Phase.DESTROY and step.effect is Effect.IRREVERSIBLE:
+    if _destroys(step):
         return [s.id for s in steps if PHASES.index(s.phase) < BARRIER]
     if phase > BARRIER:
         return [s.id for s in steps if PHASES.index(s.phase) <= BARRIER]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from ephemeral_castle.engine.budget import rto_crossed
 from ephemeral_castle.engine.context import Shared
+from ephemeral_castle.engine.hold import Hold
+from ephemeral_castle.engine.residence import check_residence, lives
 from ephemeral_castle.engine.walk import Walk
-from ephemeral_castle.errors import CastleError, Conflict, Refused
-from ephemeral_castle.journal.lease import Lease
-from ephemeral_castle.journal.reader import JournalReader
+from ephemeral_castle.errors import Busy, CastleError, Conflict, Refused
 from ephemeral_castle.journal.record import RecordStore
-from ephemeral_castle.journal.store import Journal
-from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.events import Event, Kind, RunStatus
 from ephemeral_castle.model.plan import Plan
 from ephemeral_castle.model.record import Record
@@ -24,13 +24,38 @@ from ephemeral_castle.spi.driver import Driver, Request
 from ephemeral_castle.spi.secret import SecretSource
 from ephemeral_castle.spi.world import World
 
-CANCEL_LOOK = 0.25  # seconds between looks for a request to stop
+LOG = logging.getLogger(__name__)
+LOOK = 0.25  # seconds between looks for a request to stop and at the budget
+
+
+class Log(Protocol):
+    """Where events are kept; `journal.store.Journal` in earnest."""
+
+    async def append(self, event: Event, *, durable: bool = False) -> Event:
+        """Appends one; `durable` returns only when it is on disk."""
+        ...
+
+    def note(self, event: Event) -> None:
+        """Puts one in line."""
+        ...
+
+
+class Past(Protocol):
+    """What is known of the run already; `journal.reader.JournalReader` in earnest."""
+
+    def events(self, run_id: str, /) -> list[Event]:
+        """All events of a run, in order."""
+        ...
+
+    def cancel_requested(self, run_id: str, /) -> str:
+        """Who asked for cancellation, or ""."""
+        ...
 
 
 class JournalBus:
     """Every event goes into the journal and, in the same order, into the live state."""
 
-    def __init__(self, run: str, journal: Journal, view: RunView, now: Callable[[], float]) -> None:
+    def __init__(self, run: str, journal: Log, view: RunView, now: Callable[[], float]) -> None:
         self.run, self.journal, self.view, self.now = run, journal, view, now
 
     async def emit(
@@ -44,19 +69,22 @@ class JournalBus:
     def note(self, kind: Kind, step: str = "", attempt: int = 0, /, **data: Any) -> None:
         """Appends without waiting."""
         event = Event(run=self.run, kind=kind, at=self.now(), step=step, attempt=attempt, data=data)
+        self.journal.note(event)  # first: what the journal refuses must not be believed
         self.view = self.view.apply(event)
-        self.journal.note(event)
 
 
 @dataclass
 class Runner:
-    """All that a run needs, brought together by `cli.wiring`."""
+    """All that a run needs, brought together by `cli.wiring`.
+
+    `cancel_by`: who asked this runner for nothing but to take the run back, or "".
+    """
 
     run: str
     plan: Plan
     request: Request
-    journal: Journal
-    reader: JournalReader
+    journal: Log
+    reader: Past
     world: World
     secrets: SecretSource
     records: RecordStore
@@ -64,22 +92,31 @@ class Runner:
     mint_id: Callable[[], str]
     drivers: Mapping[str, Driver[Any]]
     options: Mapping[str, Any]
-    lease: Lease
+    hold: Hold
     process: Mapping[str, Any]
+    lived: str = ""  # an earlier run that raised this castle on this computer
+    cancel_by: str = ""
 
     async def execute(self) -> RunStatus:
         """Runs or resumes the stored plan to its end; the status is also the run's last event."""
         past = self.reader.events(self.run)
         bus = JournalBus(self.run, self.journal, reduce(self.plan, past), self.world.clock.now)
         record = await self._record()
-        old_life, life = lives(self.plan.verb, record, past)
+        computer = str(self.world.computer["id"])
+        old_life, life = lives(self.plan.verb, record, past, computer)
+        check_residence(record, self.request, self.run, (old_life, life), computer)
         await bus.emit(Kind.RUN_STARTED, durable=True, old_life=old_life, life=life, **self.process)
         for step_id, step in bus.view.steps.items():
             if step.state is StepState.RUNNING:
                 await bus.emit(Kind.STEP_INTERRUPTED, step_id, step.attempts, durable=True)
         shared = self._shared(bus, record, old_life, life, past)
-        status, error = await self._walk(shared)
-        await bus.emit(Kind.RUN_FINISHED, durable=True, status=status.value, error=error.as_dict() if error else None)
+        try:
+            status, error = await self._walk(shared)
+            code = exit_code(status, error)
+            told = error.as_dict() if error else None
+            await bus.emit(Kind.RUN_FINISHED, durable=True, status=status.value, exit_code=code, error=told)
+        finally:
+            await self._close(shared)
         return status
 
     def _shared(self, bus: JournalBus, record: Record, old_life: int, life: int, past: list[Event]) -> Shared:
@@ -105,34 +142,67 @@ class Runner:
 
     async def _walk(self, shared: Shared) -> tuple[RunStatus, CastleError | None]:
         cancelled = asyncio.Event()
-        walk = Walk(self.plan, shared, self.lease.check, cancelled)
+        self.hold.changed = lambda: self._unchanged(shared)
+        await self._cancel(shared, cancelled, self.cancel_by or self.reader.cancel_requested(self.run))
+        walk = Walk(self.plan, shared, self.hold, cancelled)
         async with self._watching(shared, cancelled):
+            return await walk.run()
+
+    async def _close(self, shared: Shared) -> None:
+        """Ends the drivers' sessions; what goes wrong there changes nothing about the run."""
+        for name, driver in self.drivers.items():
+            if not hasattr(driver, "close"):
+                continue
             try:
-                return await walk.run()
-            finally:
-                for driver in self.drivers.values():
-                    if hasattr(driver, "close"):
-                        await driver.close()
+                await driver.close()
+            except Exception as error:
+                LOG.exception("driver %s", name)
+                shared.bus.note(Kind.DIAGNOSTIC, severity="warning", text=f"driver {name} did not end well: {error}")
+
+    @staticmethod
+    async def _cancel(shared: Shared, cancelled: asyncio.Event, by: str) -> None:
+        if by and not cancelled.is_set():
+            await shared.bus.emit(Kind.RUN_CANCELLING, durable=True, by=by)
+            cancelled.set()
 
     @contextlib.asynccontextmanager
     async def _watching(self, shared: Shared, cancelled: asyncio.Event) -> AsyncIterator[None]:
-        """Looks for `castle cancel` while the run goes on."""
+        """Looks for `castle cancel`, and at the budget, while the run goes on."""
 
         async def look() -> None:
-            while not cancelled.is_set():
-                if self.reader.cancel_requested(self.run):
-                    await shared.bus.emit(Kind.RUN_CANCELLING, durable=True)
-                    cancelled.set()
-                    return
-                await self.world.clock.sleep(CANCEL_LOOK)
+            while True:
+                await self._cancel(shared, cancelled, self.reader.cancel_requested(self.run))
+                await self._spend(shared)
+                await self.world.clock.sleep(LOOK)
 
         task = asyncio.create_task(look())
         try:
             yield
         finally:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait({task})
+        if not task.cancelled() and (fault := task.exception()):
+            raise fault
+        await self._spend(shared)
+
+    async def _spend(self, shared: Shared) -> None:
+        crossed = rto_crossed(shared.view, self.request.castle.budget.rto, self.world.clock.now())
+        if crossed:
+            await shared.bus.emit(Kind.BUDGET_CROSSED, **crossed)
+
+    async def _unchanged(self, shared: Shared) -> None:
+        """After another runner held the castle: it must be as this run left it, or this run knows too little."""
+        found = await self.records.load()
+        if found is not None and found[0].nonce == shared.record.nonce:
+            return
+        by = f"run {found[0].run or 'unknown'}, life {found[0].life}" if found else "the record is gone"
+        raise Busy(
+            "another runner held this castle meanwhile, and changed it",
+            where="castle.json",
+            why=by,
+            state="this runner paused before an irreversible act and does nothing more",
+            hints=["castle status", "castle resume, when the other run has ended"],
+        )
 
     async def _record(self) -> Record:
         """The castle's record; minted at its first raise."""
@@ -141,14 +211,7 @@ class Runner:
             record, _ = found
             check_owner(record, self.recipient, self.request.castle.name)
             return record
-        if not (self.request.new or self.request.adopt):
-            raise Refused(
-                f"no castle `{self.request.castle.name}` is known in this treasury",
-                where=f"s3://{self.request.castle.treasury.bucket}/{self.request.castle.treasury.prefix}/castle.json",
-                why="the record is absent: wrong bucket or prefix, or this castle was never raised",
-                state="nothing was changed",
-                hints=["look at `treasury.url` in the definition", "castle raise --new, for a first birth"],
-            )
+        await self._only_by_word()
         record = Record(id=self.mint_id(), name=self.request.castle.name, recipient=self.recipient)
         try:
             return await self.records.create(record)
@@ -157,6 +220,52 @@ class Runner:
             if again is None:
                 raise
             return again[0]
+
+    async def _only_by_word(self) -> None:
+        """A castle without a record is born, or takes over what lies there, only by an explicit word."""
+        if self.request.adopt:
+            return
+        treasury = self.request.castle.treasury
+        async for stat in self.world.objects.list("pgbackrest/"):
+            raise Refused(
+                "the treasury holds backups that no record of a castle knows",
+                where=f"s3://{treasury.bucket}/{treasury.prefix}",
+                why=f"there is no castle.json, and there is {stat.key}: made by something else, or the record was lost",
+                state="nothing was changed",
+                hints=[
+                    "to begin with an empty castle, give it another prefix in `treasury.url`",
+                    "to take these backups over: castle raise --adopt",
+                ],
+            )
+        if not self.request.new:
+            raise Refused(
+                f"no castle `{self.request.castle.name}` is known in this treasury",
+                where=f"s3://{self.request.castle.treasury.bucket}/{self.request.castle.treasury.prefix}/castle.json",
+                why="the record is absent: wrong bucket or prefix, or this castle was never raised",
+                state="nothing was changed",
+                hints=["look at `treasury.url` in the definition", "castle raise --new, for a first birth"],
+            )
+        if self.lived:
+            raise Refused(
+                f"castle `{self.request.castle.name}` is known to this computer, but not to this treasury",
+                where=f"s3://{treasury.bucket}/{treasury.prefix}/castle.json",
+                why=f"run {self.lived} brought it up from a treasury that has its record: a second castle of that name "
+                "would begin empty beside it",
+                state="nothing was changed",
+                hints=[
+                    "look at `treasury.url` in the definition",
+                    f"castle down --confirm {self.request.castle.name}, if the old one is not needed any more",
+                ],
+            )
+
+
+def exit_code(status: RunStatus, error: CastleError | None) -> int:
+    """The exit status of a run; that of a gate which closed means that nothing was destroyed, and only that."""
+    if status is RunStatus.DONE:
+        return 0
+    if error is None or (isinstance(error, Refused) and status is not RunStatus.REFUSED):
+        return CastleError.exit_code
+    return error.exit_code
 
 
 def check_owner(record: Record, recipient: str, name: str) -> None:
@@ -169,15 +278,3 @@ def check_owner(record: Record, recipient: str, name: str) -> None:
         state="nothing was changed",
         hints=["give this castle a prefix of its own in `treasury.url`", "or use the key file of that castle"],
     )
-
-
-def lives(verb: Verb, record: Record, past: list[Event]) -> tuple[int, int]:
-    """The life that stood, and the one this run works on; a resume keeps those of its first runner."""
-    for event in past:
-        if event.kind is Kind.RUN_STARTED and "life" in event.data:
-            return int(event.data["old_life"]), int(event.data["life"])
-    if verb is Verb.REBIRTH:
-        return record.life, max(record.life, record.pending_life) + 1
-    if verb is Verb.RAISE and not record.site:
-        return record.life, max(record.life, record.pending_life) + 1
-    return record.life, record.life

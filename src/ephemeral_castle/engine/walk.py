@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from ephemeral_castle.engine.attempt import Attempt, Ended
+from ephemeral_castle.engine.attempt import Attempt, Ended, bug
 from ephemeral_castle.engine.context import Shared, StepContext
-from ephemeral_castle.errors import CastleError, Refused
+from ephemeral_castle.engine.hold import Hold
+from ephemeral_castle.errors import Busy, CastleError, Permanent, Refused
 from ephemeral_castle.model.events import Kind, Outcome, RunStatus
 from ephemeral_castle.model.plan import Plan
 from ephemeral_castle.model.runview import StepState, ready
-from ephemeral_castle.model.step import Effect, State, Step
+from ephemeral_castle.model.step import Effect, Step
 
 
 @dataclass
@@ -21,20 +22,23 @@ class Walk:
     """One runner's way through a plan.
 
     Attributes:
-        guard: called right before a step of effect `irreversible`; raises when this runner may no longer act.
+        hold: asked right before an act of effect `irreversible`, and before anything is taken back.
         cancelled: set when a person asked to stop.
+        unmade: why steps could not be taken back, by step id.
     """
 
     plan: Plan
     shared: Shared
-    guard: Callable[[], None]
+    hold: Hold
     cancelled: asyncio.Event
     tasks: dict[asyncio.Task[Ended], Step] = field(default_factory=dict)
     failed: list[tuple[Step, Ended]] = field(default_factory=list)
+    unmade: dict[str, str] = field(default_factory=dict)
 
     async def run(self) -> tuple[RunStatus, CastleError | None]:
         """Runs until nothing is left to start; undoes what can be undone when it ends before the first deletion."""
-        await self._recheck()
+        if not self._stopping():
+            await self._recheck()
         stop = asyncio.create_task(self.cancelled.wait())
         try:
             while True:
@@ -43,12 +47,19 @@ class Walk:
                 if not self.tasks:
                     break
                 if self._stopping() and not self.passed_no_return:
-                    for task in self.tasks:
-                        task.cancel()
+                    self._cancel_all()
                 await self._collect(stop)
         finally:
             stop.cancel()
+            self._cancel_all()  # only when the engine itself failed is anything left here
+            await asyncio.gather(stop, *self.tasks, return_exceptions=True)
         return await self._end()
+
+    def _cancel_all(self) -> None:
+        """Once each: a second cancellation would break into a driver that cleans up after the first."""
+        for task in self.tasks:
+            if not task.cancelling():
+                task.cancel()
 
     @property
     def passed_no_return(self) -> bool:
@@ -66,11 +77,24 @@ class Walk:
                 self.tasks[asyncio.create_task(self._attempt(step), name=step_id)] = step
 
     async def _attempt(self, step: Step) -> Ended:
-        attempt = self.shared.view.steps[step.id].attempts + 1
-        work = Attempt(step, self.shared.drivers[step.driver], self.shared, attempt)
-        if step.effect is Effect.IRREVERSIBLE:
-            self.guard()
-        return await work.run()
+        return await self._work(step, self.shared.view.steps[step.id].attempts + 1).run()
+
+    def _work(self, step: Step, attempt: int) -> Attempt:
+        async def secure() -> bool:
+            told = False
+
+            def wait(reason: CastleError) -> None:
+                nonlocal told
+                if self.cancelled.is_set():
+                    raise asyncio.CancelledError  # before the act: as safe a place to stop as any
+                if not told:
+                    text = f"paused before {step.id}: {reason.message} ({reason.why}); it goes on when that is settled"
+                    self.shared.bus.note(Kind.DIAGNOSTIC, step.id, attempt, severity="warning", text=text)
+                told = True
+
+            return await self.hold.secure(wait)
+
+        return Attempt(step, self.shared.drivers[step.driver], self.shared, attempt, secure)
 
     async def _collect(self, stop: asyncio.Task[bool]) -> None:
         """Waits until a step ended or a person asked to stop."""
@@ -99,26 +123,68 @@ class Walk:
         if self.passed_no_return:
             return (RunStatus.FAILED, error) if self.failed else (RunStatus.STOPPED, None)
         await self.undo_all()
+        if self.unmade:
+            return RunStatus.FAILED, self._half_undone(error)
         if not self.failed:
             return RunStatus.CANCELLED, None
         return (RunStatus.REFUSED if isinstance(error, Refused) else RunStatus.FAILED), error
 
+    def _half_undone(self, error: CastleError | None) -> CastleError:
+        """What the person must know first when the castle is not as it was before."""
+        steps = ", ".join(self.unmade)
+        return Permanent(
+            f"the run stopped, and could not take back {steps}",
+            where=error.where if error else steps,
+            why="; ".join([*([f"{error.message}: {error.why}"] if error else []), *self.unmade.values()]),
+            state=f"nothing was destroyed, but what {steps} did may still stand: clients may be locked out",
+            hints=["castle status", "castle cancel, which takes it back once more"],
+        )
+
     async def undo_all(self) -> None:
         """Takes back every step that declares an undo and was begun, last one first."""
-        for step in reversed(self.plan.steps):
-            view = self.shared.view.steps[step.id]
-            if not step.undo or view.state is StepState.PENDING:
-                continue
-            context = StepContext(self.shared, step, view.attempts)
-            driver = self.shared.drivers[step.driver]
-            try:
-                async with asyncio.timeout(step.deadline):
-                    detail = await driver.undo(step, context)  # type: ignore[attr-defined]  # optional protocol
-            except (CastleError, TimeoutError) as error:
-                text = f"could not undo {step.id}: {error}; undo it by hand, or `castle cancel` again"
-                await self.shared.bus.emit(Kind.DIAGNOSTIC, step.id, durable=True, severity="error", text=text)
-                continue
-            await self.shared.bus.emit(Kind.STEP_UNDONE, step.id, view.attempts, durable=True, detail=detail)
+        begun = [step for step in reversed(self.plan.steps) if self._to_undo(step)]
+        other = self._lost() or (await self.hold.taken() if begun else None)
+        for step in begun:
+            if other is not None:
+                # Whoever has the castle now may have sealed it: lifting a fence under its hands would lose data.
+                await self._not_undone(step, f"{other.message} ({other.why})")
+            else:
+                await self._undo(step)
+
+    def _to_undo(self, step: Step) -> bool:
+        return step.undo and self.shared.view.steps[step.id].begun_at is not None
+
+    def _lost(self) -> CastleError | None:
+        """The error by which another runner's hold on lease or journal was found out."""
+        return next((ended.error for _, ended in self.failed if isinstance(ended.error, Busy)), None)
+
+    async def _undo(self, step: Step) -> None:
+        attempts = self.shared.view.steps[step.id].attempts
+        context, driver = StepContext(self.shared, step, attempts), self.shared.drivers[step.driver]
+        try:
+            async with asyncio.timeout(step.deadline):
+                detail = await driver.undo(step, context)  # type: ignore[attr-defined]  # optional protocol
+        except CastleError as error:
+            await self._not_undone(step, f"{error.message} ({error.why})" if error.why else error.message)
+        except TimeoutError:
+            await self._not_undone(step, f"no answer within {step.deadline:g} s")
+        except Exception as error:  # noqa: BLE001 - a bug in one undo must not keep the others from being undone
+            await self._not_undone(step, bug(step, error).message)
+        else:
+            # Undone is told only when nothing that followed still stands: a fence is in a database that was not started
+            # again, whatever its undo saw, and the journal must keep both for the next try.
+            if self.plan.descendants(step.id).isdisjoint(self.unmade):
+                await self._tell(Kind.STEP_UNDONE, step, attempts, detail=detail)
+
+    async def _not_undone(self, step: Step, why: str) -> None:
+        self.unmade[step.id] = why
+        text = f"could not take back {step.id}: {why}"
+        await self._tell(Kind.DIAGNOSTIC, step, 0, severity="error", text=text)
+
+    async def _tell(self, kind: Kind, step: Step, attempt: int, **data: Any) -> None:
+        """A journal that takes nothing more keeps no step from being undone; an undo may be repeated."""
+        with contextlib.suppress(CastleError):
+            await self.shared.bus.emit(kind, step.id, attempt, durable=True, **data)
 
     async def _recheck(self) -> None:
         """On resume: what was prepared is made again if it is gone; what was sealed must still be sealed.
@@ -130,23 +196,28 @@ class Walk:
             if view.state is not StepState.DONE or not step.recheck or view.waived:
                 continue
             if step.effect is Effect.CONVERGE:
-                await self._converge_again(step, StepContext(self.shared, step, view.attempts))
+                ended = await self._work(step, view.attempts).repair()
             elif not self.passed_no_return:
-                await self._still_so(step, StepContext(self.shared, step, view.attempts))
+                ended = await self._still_so(step, view.attempts)
+            else:
+                continue
+            if ended.outcome is not Outcome.DONE:
+                self.failed.append((step, ended))
+                return
 
-    async def _converge_again(self, step: Step, context: StepContext) -> None:
-        driver = self.shared.drivers[step.driver]
-        if not await self._holds(step, context):
-            await driver.act(step, context)
-
-    async def _still_so(self, step: Step, context: StepContext) -> None:
-        if not await self._holds(step, context):
-            await self.shared.bus.emit(
-                Kind.STEP_UNDONE, step.id, context.attempt, durable=True, detail="it no longer holds"
-            )
-
-    async def _holds(self, step: Step, context: StepContext) -> bool:
-        seen = await self.shared.drivers[step.driver].observe(step, context)
-        note: dict[str, Any] = {"state": seen.state.value, "detail": seen.detail, "when": "recheck", "took": 0.0}
-        self.shared.bus.note(Kind.STEP_OBSERVED, step.id, context.attempt, **note)
-        return seen.state is State.REACHED
+    async def _still_so(self, step: Step, attempt: int) -> Ended:
+        """Takes a step back that no longer holds, with all that follows from it; it is then done anew."""
+        ended, holds = await self._work(step, attempt).recheck()
+        if ended.outcome is not Outcome.DONE or holds:
+            return ended
+        followers = self.plan.descendants(step.id)
+        for each in reversed(self.plan.steps):
+            # Half a fence, or a server stopped behind a fence that is open: back to where clients may write.
+            if (each.id in followers or each is step) and self._to_undo(each):
+                await self._undo(each)
+        if self.unmade:
+            return Ended(Outcome.FAILED, self._half_undone(None))
+        if not step.undo:
+            text = "it no longer holds"
+            await self.shared.bus.emit(Kind.STEP_UNDONE, step.id, attempt, durable=True, detail=text)
+        return ended

@@ -145,13 +145,11 @@ class Writer:
     def _failed(self, jobs: list[Job], error: Exception) -> None:
         if not isinstance(error, Busy):
             self._left_over = [job for job in jobs if not job.urgent]
-        told = False
-        for job in jobs:
-            if job.urgent:
-                self._tell(job, None, error)
-                told = True
-        if not told or isinstance(error, Busy):
-            self.fault = error
+        waited_for = [job for job in jobs if job.urgent]
+        if not waited_for or isinstance(error, Busy):
+            self.fault = error  # before anybody is told: whoever wakes up must find it
+        for job in waited_for:
+            self._tell(job, None, error)
 
     def _tell(self, job: Job, result: Any, fault: Exception | None) -> None:
         if fault is not None and not job.urgent:

@@ -195,17 +195,13 @@ def _late(step: StepView, event: Event) -> bool:
 def _recorded(view: RunView, event: Event) -> RunView:
     """Keeps what must be known even if the attempt is void: intents, decisions, a begun destruction."""
     if event.kind is Kind.STEP_INTENT:
-        return dataclasses.replace(view, intents=(*view.intents, _entry(event)))
+        step = view.plan.by_id[event.step]
+        # An intent is on disk before any act: before it nothing was deleted, from it on something may be gone.
+        gone = step.phase is Phase.DESTROY and step.effect is Effect.IRREVERSIBLE
+        destroying = view.destroying | {event.step} if gone else view.destroying
+        return dataclasses.replace(view, intents=(*view.intents, _entry(event)), destroying=destroying)
     if event.kind is Kind.STEP_DECIDED:
         return dataclasses.replace(view, decisions=(*view.decisions, _entry(event)))
-    step = view.plan.by_id[event.step]
-    if step.phase is not Phase.DESTROY or step.effect is not Effect.IRREVERSIBLE:
-        return view
-    if event.kind is Kind.STEP_STARTED:
-        return dataclasses.replace(view, destroying=view.destroying | {event.step})
-    if event.kind is Kind.STEP_FINISHED and event.data.get("how") != How.ACTED and not view.intents_of(event.step):
-        # Ended by its first look: an intent is on disk before any act, so nothing was deleted.
-        return dataclasses.replace(view, destroying=view.destroying - {event.step})
     return view
 
 

@@ -99,7 +99,7 @@ class Chain:
     Attributes:
         end: last segment of the unbroken chain, None when not even the first exists.
         end_lsn: position behind it: nothing at or after this position can be restored.
-        missing: the segment that breaks the chain, None when nothing lies beyond.
+        missing: the segment that breaks the chain, None when the chain has begun and nothing lies beyond.
         beyond: names of segments after the hole, in order; their changes would be lost.
         strangers: names on timelines that the history does not explain: another life may have written them.
     """
@@ -148,7 +148,7 @@ def chain(
     return Chain(
         end=end,
         end_lsn=None if end is None else end.end(wal_segment_size),
-        missing=needed(number).name(wal_segment_size) if beyond else None,
+        missing=needed(number).name(wal_segment_size) if beyond or end is None else None,
         beyond=tuple(s.name(wal_segment_size) for s in beyond),
         strangers=tuple(s.name(wal_segment_size) for s in strangers),
     )

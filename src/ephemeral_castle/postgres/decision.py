@@ -82,7 +82,7 @@ def _nothing(repo: RepoState, recorded: Recorded | None, intent: Intent, *, init
     if not repo.prefix_empty:
         return refusals.prefix_not_empty(repo)
     if not intent.new:
-        return refusals.no_backup_found(repo)
+        return refusals.no_backup_found(repo, adopt=intent.adopt)
     return Create(initdb, f"nothing lies under {repo.path}, no record knows this treasure, and --new was given")
 
 

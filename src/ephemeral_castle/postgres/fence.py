@@ -122,7 +122,8 @@ _HARMLESS = (
 
 def _writers(ours: Sequence[int]) -> str:
     return (
-        f"a.pid <> pg_backend_pid() AND a.pid <> ALL ({_pids(ours)}) "
+        # A parallel worker is its leader's hand: those of our own digest are ours.
+        f"a.pid <> pg_backend_pid() AND coalesce(a.leader_pid, a.pid) <> ALL ({_pids(ours)}) "
         f"AND coalesce(a.backend_type, '') NOT IN ({_HARMLESS})"
     )
 

@@ -67,8 +67,18 @@ def prefix_not_empty(repo: RepoState) -> Refuse:
     )
 
 
-def no_backup_found(repo: RepoState) -> Refuse:
+def no_backup_found(repo: RepoState, *, adopt: bool = False) -> Refuse:
     """Really nothing, and nobody said that this is a first birth."""
+    if adopt:
+        return Refuse(
+            Code.NO_BACKUP_FOUND,
+            f"there is nothing to adopt at {repo.path}, stanza {repo.stanza}",
+            "a database is taken over through its pgBackRest repository; a server that runs elsewhere is not copied",
+            (
+                f"let the running server archive and back itself up to {repo.path} by pgBackRest, then stop it",
+                "castle raise --adopt",
+            ),
+        )
     return Refuse(
         Code.NO_BACKUP_FOUND,
         f"no backup found at {repo.path}, stanza {repo.stanza}",
@@ -214,6 +224,17 @@ def hole(view: RepoView, mark: Lsn | None) -> Refuse:
     )
 
 
+def no_beginning(view: RepoView, missing: str) -> Refuse:
+    """A backup without the WAL that makes it consistent."""
+    return Refuse(
+        Code.HOLE,
+        f"the history in repo{view.key} has no beginning",
+        f"segment {missing}, the first that the backup needs, is not in the archive; "
+        f"{len(view.beyond)} segments lie behind it",
+        ("bring the archive back from older versions in the bucket, if there are any", "castle doctor"),
+    )
+
+
 def set_unusable(view: RepoView, why: str) -> Refuse:
     """The wanted backup cannot be taken."""
     newest = max(view.backups, key=lambda b: (b.stop, b.label), default=None)
@@ -284,7 +305,10 @@ def unreadable(view: RepoView | None, repo: RepoState) -> Refuse:
             Code.WRONG_PASS,
             f"{named} cannot be decrypted",
             said,
-            (f"the pass comes from the secret {repo.pass_name}; compare it with the card", "castle card"),
+            (
+                f"the pass is the secret {repo.pass_name}: bring back an earlier version of secrets.age",
+                "castle doctor",
+            ),
         )
     if view.cause is Cause.DAMAGED:
         return _damaged(named, said)

@@ -140,6 +140,8 @@ def _backup(view: RepoView, recorded: Recorded | None, intent: Intent) -> Backup
 
 
 def _target(view: RepoView, recorded: Recorded | None, intent: Intent) -> Lsn | Refuse:
+    if view.chain_end is None and view.missing is not None:
+        return refusals.no_beginning(view, view.missing)
     if view.chain_end is None:
         return refusals.not_listed(f"the history in repo{view.key} was not listed, so a hole cannot be ruled out")
     mark = None if recorded is None else recorded.mark

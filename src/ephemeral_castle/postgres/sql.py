@@ -90,7 +90,8 @@ SELECT jsonb_build_object(
   'segment_size', pg_size_bytes(current_setting('wal_segment_size')))
 FROM pg_switch_wal() AS s;"""
 
-# pg_snapshot_xmax is the next transaction id once nothing runs behind the fence.
+# pg_snapshot_xmax is the next transaction id once nothing runs behind the fence. `server` tells one start of the
+# server from another: what was proven about one does not hold for the next.
 MARK = """\
 SELECT jsonb_build_object(
   'lsn', pg_current_wal_insert_lsn()::text,
@@ -98,6 +99,7 @@ SELECT jsonb_build_object(
   'segment_size', pg_size_bytes(current_setting('wal_segment_size')),
   'system_id', (SELECT system_identifier::text FROM pg_control_system()),
   'next_xid', pg_snapshot_xmax(pg_current_snapshot())::text,
+  'server', pg_postmaster_start_time()::text,
   'at', extract(epoch FROM clock_timestamp()));"""
 
 CHECKPOINT = "CHECKPOINT;"

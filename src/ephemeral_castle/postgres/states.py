@@ -82,6 +82,7 @@ class RepoView:
         status, cause, explanation: from `info`, asked for this repository alone.
         databases, backups: from `info`.
         chain_end: end of the unbroken history as castle listed it; None when it was not or could not be listed.
+        missing: the segment that breaks the history, None when none does.
         beyond: segment names behind a hole.
         timeline: highest timeline in the archive, None when it holds none.
     """
@@ -94,6 +95,7 @@ class RepoView:
     backups: tuple[Backup, ...] = ()
     chain_end: Lsn | None = None
     beyond: tuple[str, ...] = ()
+    missing: str | None = None
     timeline: int | None = None
 
     def database(self, database_id: int) -> Database | None:
@@ -130,6 +132,7 @@ def views(
                 backups=part.backups,
                 chain_end=None if followed is None else followed.end_lsn,
                 beyond=() if followed is None else followed.beyond,
+                missing=None if followed is None else followed.missing,
                 timeline=(timelines or {}).get(repo.key),
             )
         )

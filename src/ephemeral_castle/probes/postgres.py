@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ephemeral_castle.errors import Permanent, Transient
+from ephemeral_castle.errors import Permanent, Unreachable
 from ephemeral_castle.model.castle import Layer, Verb
 from ephemeral_castle.model.step import Effect, Observation, Phase, Retry, State, Step
 from ephemeral_castle.spi.driver import Context, Request
 from ephemeral_castle.spi.options import LayerName
 from ephemeral_castle.spi.units import Duration
+from ephemeral_castle.spi.world import Process
 
 # The password goes in by standard input: it is in no argument, environment or file. One process asks for all users.
 SCRIPT = """\
@@ -46,34 +48,44 @@ class PostgresProbe:
     name = "postgres-probe"
     Options: Any = ProbeOptions
 
+    def __init__(self) -> None:
+        self.asking: dict[str, Process] = {}
+
     def plan(self, layer: Layer, options: ProbeOptions, request: Request, /) -> Sequence[Step]:
-        """One step, after the database is open. Its end is the end of the outage."""
-        if request.verb not in (Verb.REBIRTH, Verb.RAISE):
+        """The prober is started while the data come home; its answers end the outage."""
+        if request.verb is Verb.RESTORE and request.side:
             return []
-        return [
-            Step(
-                f"{layer.id}.sql",
-                layer.id,
-                self.name,
-                "sql",
-                "every user logs in and reads",
-                Phase.VERIFY,
-                Effect.READ,
-                needs=(f"open:{options.database}", f"{options.database}.pooler"),
-                provides=("served", f"served:{options.database}"),
-                exact=True,
-                deadline=options.timeout + 5,
-                retry=Retry(attempts=1),
-                clock="served",
-                params={"v": 1},
-            )
-        ]
+        if request.verb not in (Verb.REBIRTH, Verb.RAISE, Verb.RESTORE):
+            return []
+        database = options.database
+        make = partial(Step, layer=layer.id, driver=self.name, effect=Effect.READ, exact=True, params={"v": 1})
+        ready = make(
+            id=f"{layer.id}.ready",
+            action="ready",
+            title="prober outside the machines",
+            phase=Phase.RESTORE,
+            needs=(f"{database}.outside", f"{database}.outside-cold?"),
+        )
+        asked = make(
+            id=f"{layer.id}.sql",
+            action="sql",
+            title="every user logs in and reads",
+            phase=Phase.VERIFY,
+            needs=(ready.id, f"open:{database}", f"{database}.pooler"),
+            provides=("served", f"served:{database}"),
+            deadline=options.timeout + 5,
+            retry=Retry(attempts=1),
+            clock="served",
+        )
+        return [ready, asked]
 
     async def observe(self, step: Step, ctx: Context, /) -> Observation:
-        """Asks as every user."""
+        """Starts the prober, or asks as every user."""
+        if step.action == "ready":
+            await self._prober(ctx)
+            return Observation(State.REACHED)
         facts = ctx.facts(f"{ctx.options.database}.pooler")
-        lines = await self._lines(ctx, facts)
-        answers = await self._ask(ctx, lines)
+        answers = await self._ask(ctx, await self._questions(ctx, facts))
         failed = [f"{user}: {error or 'no answer'}" for user, (answer, error) in answers.items() if not answer]
         if failed:
             raise Permanent(
@@ -90,7 +102,22 @@ class PostgresProbe:
         """A probe changes nothing."""
         return None
 
-    async def _lines(self, ctx: Context, facts: Mapping[str, Any]) -> str:
+    async def close(self) -> None:
+        """Ends the probers."""
+        for process in self.asking.values():
+            await process.close()
+
+    async def _prober(self, ctx: Context) -> Process:
+        """One process for all users, in the container outside the machines that the layer keeps for proofs."""
+        layer = ctx.layer.id
+        if layer not in self.asking:
+            enclosure = ctx.world.enclosure
+            container = f"{ctx.request.castle.name}-{ctx.options.database}-outside"
+            argv = enclosure.podman("exec", "-i", container, "sh", "-c", SCRIPT)
+            self.asking[layer] = await ctx.world.exec.spawn(argv, env=enclosure.podman_env())
+        return self.asking[layer]
+
+    async def _questions(self, ctx: Context, facts: Mapping[str, Any]) -> list[str]:
         where, layer = facts["endpoint"], ctx.options.database
         lines = []
         for user in facts["users"]:
@@ -102,20 +129,21 @@ class PostgresProbe:
             lines.append(
                 f"{where['address']} {where['port']} {database} {user} {password.reveal()} {ctx.options.query}"
             )
-        return "\n".join(lines) + "\n"
+        return lines
 
-    async def _ask(self, ctx: Context, lines: str) -> dict[str, tuple[str, str]]:
-        """One process for all users, in the container outside the machines that the layer keeps for proofs."""
-        enclosure = ctx.world.enclosure
-        container = f"{ctx.request.castle.name}-{ctx.options.database}-outside"
-        argv = enclosure.podman("exec", "-i", container, "sh", "-c", SCRIPT)
+    async def _ask(self, ctx: Context, questions: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Answer and error by user."""
+        process = await self._prober(ctx)
+        answers: dict[str, tuple[str, str]] = {}
         try:
-            result = await ctx.world.exec.run(
-                argv, stdin=lines.encode(), env=enclosure.podman_env(), timeout=ctx.options.timeout
-            )
-        except TimeoutError:
-            result = None
-        if result is None or not result.ok:
-            raise Transient("the probe got no answer", why=result.last_words() if result else "time is up")
-        parts = [line.split("|", 2) for line in result.out.splitlines() if line.count("|") >= 2]
-        return {user: (answer, error) for user, answer, error in parts}
+            await process.write("".join(f"{question}\n" for question in questions))
+            for _ in questions:
+                line = await process.read_line(ctx.options.timeout)
+                if line is None:
+                    raise Unreachable("the prober ended", why=process.errors)
+                user, answer, error = line.split("|", 2)
+                answers[user] = (answer, error)
+        except Unreachable:
+            await self.asking.pop(ctx.layer.id).close()
+            raise
+        return answers

@@ -96,8 +96,18 @@ class Context(Protocol):
         ...
 
     @property
+    def attempt(self) -> int:
+        """Number of this attempt. At 1 nothing can have been done under this run's key yet."""
+        ...
+
+    @property
     def started(self) -> float:
         """When the run was created, Unix seconds."""
+        ...
+
+    @property
+    def passed_no_return(self) -> bool:
+        """Whether the first deletion has begun: from here on nothing of the old life is brought up again."""
         ...
 
     @property

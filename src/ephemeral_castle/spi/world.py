@@ -187,6 +187,10 @@ class Images(Protocol):
         """Builds and stores it; gives the reference. Raises Permanent when a package is missing."""
         ...
 
+    async def drop(self, recipe: Recipe) -> None:
+        """Removes it from the store; no error when it is not there. Raises Conflict when something stands on it."""
+        ...
+
 
 class Progress(Protocol):
     """Says what is going on, for the screen; `done` of `total` when that is known."""
@@ -338,6 +342,13 @@ class World(Protocol):
     @property
     def enclosure(self) -> Enclosure:
         """The castle's own network namespace and podman on this computer."""
+        ...
+
+    async def settle(self) -> int:
+        """Brings what the treasury acknowledged to a disk, where it is kept here and does not do so itself.
+
+        Gives the number of files; only what changed since the last call is looked at.
+        """
         ...
 
     async def publish(self, name: str, address: str, port: int) -> int:

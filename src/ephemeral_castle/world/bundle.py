@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ephemeral_castle.spi.secret import Secret
@@ -20,6 +21,9 @@ from ephemeral_castle.spi.world import (
 from ephemeral_castle.world.forwarders import Forwarders, Route
 from ephemeral_castle.world.ssh_transport import SshPeer, SshTransport
 from ephemeral_castle.world.transport import podman_transport
+from ephemeral_castle.world.treasury_server import LocalTreasury
+
+CLOCKS = 2.0  # seconds by which a file's time may lie before ours
 
 
 @dataclass
@@ -35,12 +39,27 @@ class RealWorld:
     enclosure: Enclosure
     computer: Mapping[str, Any]
     forwarders: Forwarders
+    runtime: Path
+    treasury: LocalTreasury | None = None
+    settled: float = 0.0
+
+    async def settle(self) -> int:
+        """See `spi.world.World`."""
+        if self.treasury is None:
+            return 0
+        since, self.settled = self.settled, self.clock.now() - CLOCKS
+        return await self.treasury.sync(since)
 
     async def publish(self, name: str, address: str, port: int) -> int:
         """See `spi.world.World`. The port stays the same from life to life where it is free."""
-        kept = self.forwarders.port(name)
-        route = Route(f"127.0.0.1:{kept}", f"{address}:{port}", connect_in=self.enclosure.name)
-        return await self.forwarders.ensure(name, route)
+        file, target = self.runtime / f"{name}.target", f"{address}:{port}"
+        changed = not file.exists() or file.read_text() != target
+        file.write_text(target)
+        route = Route(f"127.0.0.1:{self.forwarders.port(name)}", f"@{file}", connect_in=self.enclosure.name)
+        listening = await self.forwarders.ensure(name, route)
+        if changed:
+            self.forwarders.cut(name)
+        return listening
 
     def podman_transport(self, container: str) -> Transport:
         """See `spi.world.World`."""

@@ -41,6 +41,15 @@ def address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def target_of(text: str) -> tuple[str, int]:
+    """HOST:PORT, or what stands in the file of `@FILE` now.
+
+    Raises:
+        ValueError: there is no port. OSError: the file cannot be read.
+    """
+    return address(Path(text[1:]).read_text().strip() if text.startswith("@") else text)
+
+
 def open_listener(listen: str, namespace: str) -> socket.socket:
     """A listening socket in a network namespace ("" = this one); the process is back in its own afterwards.
 
@@ -68,12 +77,18 @@ def open_listener(listen: str, namespace: str) -> socket.socket:
         os.close(home)
 
 
-async def serve(listener: socket.socket, target: tuple[str, int]) -> None:
-    """Forwards until SIGTERM or SIGINT; connections that are open then are cut."""
+async def serve(listener: socket.socket, target: str) -> None:
+    """Forwards until SIGTERM or SIGINT; connections that are open then, or at SIGHUP, are cut."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     connections: set[asyncio.Task[None]] = set()
+
+    def cut() -> None:
+        for task in list(connections):
+            task.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, cut)
 
     async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -86,17 +101,16 @@ async def serve(listener: socket.socket, target: tuple[str, int]) -> None:
     server = await asyncio.start_server(accepted, sock=listener, limit=BUFFER)
     await stop.wait()
     server.close()
-    for task in list(connections):
-        task.cancel()
+    cut()
     await asyncio.gather(*connections, return_exceptions=True)
 
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: tuple[str, int]) -> None:
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str) -> None:
     """One connection, both directions, each ended by its own side (half-close)."""
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT):
-            far_reader, far_writer = await asyncio.open_connection(*target, limit=BUFFER)
-    except OSError:  # TimeoutError is one
+            far_reader, far_writer = await asyncio.open_connection(*target_of(target), limit=BUFFER)
+    except (OSError, ValueError):  # TimeoutError is one; the file may be away for a moment
         _reset(writer)  # the client must not take it for an empty answer
         return
     for end in (writer, far_writer):
@@ -148,7 +162,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ephemeral_castle.world.forward", description=__doc__)
     parser.add_argument("--listen", required=True, metavar="HOST:PORT", help="port 0 takes any free one")
     parser.add_argument("--listen-in", default="", metavar="NETNS", help="network namespace of the listener")
-    parser.add_argument("--connect", required=True, metavar="HOST:PORT")
+    parser.add_argument(
+        "--connect", required=True, metavar="HOST:PORT|@FILE", help="@FILE is read anew for each connection"
+    )
     parser.add_argument("--connect-in", default="", metavar="NETNS", help="network namespace of the target")
     parser.add_argument("--pid-file", type=Path, help="written when connections are accepted")
     parser.add_argument("--port-file", type=Path, help="receives the port that is listened on")
@@ -156,7 +172,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--foreground", action="store_true", help="do not detach")
     options = parser.parse_args(arguments)
     try:
-        target = address(options.connect)
+        if not options.connect.startswith("@"):
+            address(options.connect)
         listener = open_listener(options.listen, options.listen_in)
         if options.connect_in:
             enter_network(namespace_path(options.connect_in))
@@ -173,7 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
     mark = ProcessMark.of(os.getpid(), options.mark)
     if options.pid_file and mark:
         mark.write(options.pid_file)
-    asyncio.run(serve(listener, target))
+    asyncio.run(serve(listener, options.connect))
     if options.pid_file and ProcessMark.read(options.pid_file) == mark:
         options.pid_file.unlink(missing_ok=True)
     return 0

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import re
+import signal
 import sys
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
@@ -29,7 +32,7 @@ class Route:
 
     Attributes:
         listen: HOST:PORT; port 0 takes any free one.
-        connect: HOST:PORT.
+        connect: HOST:PORT, or @FILE: what stands in the file when a connection comes.
         listen_in: network namespace of the listener, "" = this computer's.
         connect_in: network namespace of the target, "" = this computer's.
     """
@@ -97,6 +100,13 @@ class Forwarders:
             return int(self._port_file(name).read_text())
         except (OSError, ValueError):
             return 0
+
+    def cut(self, name: str) -> None:
+        """Ends the connections that are open, so that clients learn at once that their target has gone."""
+        mark = ProcessMark.read(self._pid_file(name))
+        if mark is not None and mark.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(mark.pid, signal.SIGHUP)
 
     async def stop(self, name: str) -> None:
         """Ends it; no error when it does not run."""

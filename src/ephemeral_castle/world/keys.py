@@ -10,7 +10,8 @@ import os
 import secrets
 import stat
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ class KeyFile:
         access_key: custodian's access key id of the treasury.
         secret_key: its secret.
         ca: PEM text of the treasury's own authority, or "".
+        secrets: secrets that a person gives by hand, by name; they win over those that castle keeps in the treasury.
+            An adopted repository needs its cipher pass here: "LAYER/cipher".
         path: where it was read from or written to, for messages; "" before.
     """
 
@@ -39,6 +42,7 @@ class KeyFile:
     secret_key: Secret
     ca: str = ""
     path: str = ""
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
 
     @classmethod
     def generate(cls, castle: str) -> KeyFile:
@@ -89,6 +93,7 @@ class KeyFile:
             secret_key=Secret(_text(treasury, "secret_key", file)),
             ca=_text(treasury, "ca", file, optional=True),
             path=str(file),
+            secrets=_secrets(raw.get("secrets", {}), file),
         )
         keys._identity()
         return keys
@@ -132,6 +137,9 @@ class KeyFile:
         ]
         if self.ca:
             lines.append(f"ca = {_quoted(self.ca)}")
+        if self.secrets:
+            lines += ["", "[secrets]"]
+            lines += [f"{_quoted(name)} = {_quoted(value.reveal())}" for name, value in self.secrets.items()]
         return "\n".join(lines) + "\n"
 
     def _identity(self) -> Any:
@@ -194,6 +202,12 @@ def _text(table: dict[str, Any], key: str, file: Path, *, optional: bool = False
     if not isinstance(value, str) or not (value or optional):
         raise Damaged(f"the key file has no {key}", where=str(file), why="expected a text")
     return value
+
+
+def _secrets(table: Any, file: Path) -> dict[str, Secret]:
+    if not isinstance(table, dict):
+        raise Damaged("[secrets] of the key file is no table", where=str(file))
+    return {name: Secret(_text(table, name, file)) for name in table}
 
 
 def _quoted(text: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ephemeral_castle.errors import CastleError
+from ephemeral_castle.errors import CastleError, NotFound
 from ephemeral_castle.spi.driver import Check
 from ephemeral_castle.world.computer import computer
-from ephemeral_castle.world.exec import LocalExec
+from ephemeral_castle.world.exec import LocalExec, base_environment
 
 if TYPE_CHECKING:
     from ephemeral_castle.spi.world import Exec
@@ -43,6 +44,23 @@ iptables --table nat --list-rules > /dev/null
 mkdir "$1/proc"
 mount -t proc proc "$1/proc"
 """
+
+
+def require_programs() -> None:
+    """Looks for the programs that every machine needs, without starting them.
+
+    Raises:
+        NotFound: some are missing; the hint is the command that installs them.
+    """
+    path = base_environment()["PATH"]
+    missing = [package for _, argv, package in PROGRAMS if shutil.which(argv[0], path=path) is None]
+    if missing:
+        raise NotFound(
+            f"{missing[0]} is not installed",
+            why=f"castle makes machines with it; missing packages: {', '.join(missing)}",
+            state="nothing was changed",
+            hints=["castle doctor", f"apt-get install --no-install-recommends {' '.join(missing)}"],
+        )
 
 
 async def probe(exec_: Exec | None = None) -> list[Check]:

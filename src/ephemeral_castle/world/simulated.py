@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
 
 from ephemeral_castle.errors import Conflict
-from ephemeral_castle.spi.world import Clock, Stat
+from ephemeral_castle.spi.secret import Secret
+from ephemeral_castle.spi.world import Clock, Stat, TreasuryAccess
 
 Hook = Callable[[str, str], Awaitable[None]]
 
@@ -128,3 +131,111 @@ class MemoryObjects:
                 body, etag, modified = self.data[key]
                 yield Stat(key, len(body), etag, modified)
         await self._end("list", prefix)
+
+
+class MemoryIdentities:
+    """Accounts of a treasury.
+
+    Attributes:
+        accounts: name -> kind.
+        revoked: names of those that were taken away, in order.
+        before: awaited ahead of each operation as (name, account).
+    """
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, str] = {}
+        self.revoked: list[str] = []
+        self.before: Hook | None = None
+
+    async def _begin(self, name: str, account: str) -> None:
+        if self.before is not None:
+            await self.before(name, account)
+
+    async def mint_writer(self, name: str, secret: str, stanza_paths: Sequence[str]) -> None:
+        """See `spi.world.Identities`."""
+        await self._begin("mint_writer", name)
+        self.accounts[name] = "writer"
+
+    async def mint_reader(self, name: str, secret: str) -> None:
+        """See `spi.world.Identities`."""
+        await self._begin("mint_reader", name)
+        self.accounts[name] = "reader"
+
+    async def mint_keeper(self, name: str, secret: str) -> None:
+        """See `spi.world.Identities`."""
+        await self._begin("mint_keeper", name)
+        self.accounts[name] = "keeper"
+
+    async def revoke(self, name: str) -> None:
+        """See `spi.world.Identities`."""
+        await self._begin("revoke", name)
+        if self.accounts.pop(name, None) is not None:
+            self.revoked.append(name)
+
+    async def exists(self, name: str) -> bool:
+        """See `spi.world.Identities`."""
+        await self._begin("exists", name)
+        return name in self.accounts
+
+
+class MemorySecrets:
+    """A source of secrets that remembers them as long as it lives."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Secret] = {}
+
+    async def get(self, name: str) -> Secret | None:
+        """See `spi.secret.SecretSource`."""
+        return self.known.get(name)
+
+    async def put(self, name: str, value: Secret) -> None:
+        """See `spi.secret.SecretSource`."""
+        self.known[name] = value
+
+
+@dataclass
+class SimulatedWorld:
+    """A world of treasury and clock only: there are no processes, no images and no machines behind it."""
+
+    clock: Clock
+    objects: MemoryObjects
+    identities: MemoryIdentities | None = field(default_factory=MemoryIdentities)
+    computer: Mapping[str, Any] = field(
+        default_factory=lambda: {"id": "computer-1", "host": "tower", "boot": "boot-1", "memory_total": 1 << 35}
+    )
+    access: TreasuryAccess = field(
+        default_factory=lambda: TreasuryAccess("bucket", "castle", "us-east-1", "treasury", 443, "", path_style=True)
+    )
+    published: dict[str, str] = field(default_factory=dict)
+
+    async def settle(self) -> int:
+        """See `spi.world.World`; memory has no disk to wait for."""
+        return 0
+
+    async def publish(self, name: str, address: str, port: int) -> int:
+        """See `spi.world.World`."""
+        self.published[name] = f"{address}:{port}"
+        return 20_000 + len(self.published)
+
+    @property
+    def exec(self) -> NoReturn:
+        """There are no processes here."""
+        raise NotImplementedError("a simulated world starts no process")
+
+    @property
+    def images(self) -> NoReturn:
+        """There are no images here."""
+        raise NotImplementedError("a simulated world has no images")
+
+    @property
+    def enclosure(self) -> NoReturn:
+        """There is no network here."""
+        raise NotImplementedError("a simulated world has no network")
+
+    def podman_transport(self, container: str) -> NoReturn:
+        """There are no machines here."""
+        raise NotImplementedError("a simulated world has no machines")
+
+    def ssh_transport(self, address: str, user: str, key: str, host_key: str) -> NoReturn:
+        """There are no machines here."""
+        raise NotImplementedError("a simulated world has no machines")

@@ -163,3 +163,9 @@ def test_the_chain_agrees_with_unbroken(present: set[int], start: int):
     assert set(found.beyond) == {n for n in listed if n > name(1, start)} - {
         n for n in listed if found.end is not None and n <= found.end.name()
     }
+
+
+def test_an_archive_without_the_first_segment_names_it():
+    """It was once said that the archive could not be listed, and tried again, where it was listed and empty."""
+    followed = chain([], "000000010000000000000005")
+    assert (followed.end, followed.missing, followed.beyond) == (None, "000000010000000000000005", ())

@@ -133,6 +133,14 @@ def test_absent_and_a_history_that_was_not_listed():
     refused(decide(Absent(), repo(blind), RECORDED), Code.REPOSITORY_UNKNOWN)
 
 
+def test_absent_and_an_archive_without_the_beginning():
+    """Listed and empty is an answer, not a reason to ask again."""
+    gone = replace(GOOD, chain_end=None, missing="000000030000000000000008")
+    refusal = refused(decide(Absent(), repo(gone), RECORDED), Code.HOLE)
+    assert "000000030000000000000008" in refusal.cause
+    assert not refusal.transient
+
+
 def test_absent_and_a_higher_timeline():
     ahead = replace(GOOD, timeline=4)
     refused(decide(Absent(), repo(ahead), RECORDED), Code.BORN_ELSEWHERE)
@@ -271,3 +279,10 @@ def test_a_sealed_castle_does_not_care_about_a_hole_behind_its_mark():
     decision = decide(Absent(), repo(hole), RECORDED)
     assert isinstance(decision, Restore)
     assert decision.target == MARK
+
+
+def test_a_running_server_is_not_adopted_and_the_refusal_says_how_it_can_be():
+    refusal = refused(decide(Absent(), BARE, None, ADOPT), Code.NO_BACKUP_FOUND)
+    assert "a server that runs elsewhere is not copied" in refusal.cause
+    assert refusal.hints[-1] == "castle raise --adopt"
+    assert BARE.path in refusal.hints[0]

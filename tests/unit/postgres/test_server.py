@@ -300,3 +300,17 @@ def test_mark_switch_archive_and_stop(server: Server, admin: Session):
     reason = only_shutdown_after(control, Lsn.parse(mark["lsn"]), control.wal_segment_size, next_xid=next_xid)
     assert reason is None
     assert only_shutdown_after(control, Lsn.parse(switch["lsn"]), control.wal_segment_size, next_xid=next_xid - 1)
+
+
+def test_a_parallel_worker_of_our_own_digest_is_no_stranger(server: Server):
+    """The mark is set while the digest runs; its workers were taken for superusers that came back."""
+    admin, ours = server.psql(), server.psql("postgres")
+    pid = int(ours.word("SELECT pg_backend_pid();"))
+    ours.do("SET force_parallel_mode = on;")
+    ours.input.write("SELECT count(*) FROM (SELECT pg_sleep(0.01) FROM generate_series(1, 300)) AS s;\n")
+    ours.input.flush()
+    working = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker';"
+    assert until(lambda: admin.word(working) != "0", admin)
+    assert fence.parse_writers(admin.word(fence.writers([pid]))) == ()
+    assert len(fence.parse_writers(admin.word(fence.writers()))) == 2
+    ours.close()

@@ -1,11 +1,13 @@
 """The key file: who may read it, what it refuses, and that it opens what it closed."""
 
 import os
+from dataclasses import replace
 
 import pyrage  # type: ignore[import-untyped]
 import pytest
 
 from ephemeral_castle.errors import Conflict, Damaged, NotFound, Refused
+from ephemeral_castle.spi.secret import Secret
 from ephemeral_castle.world.keys import KeyFile
 
 
@@ -128,3 +130,19 @@ def test_it_shows_no_secret(keys):
         assert keys.secret_key.reveal() not in text
         assert keys.identity.reveal() not in text
     assert KeyFile.generate("here").secret_key != keys.secret_key
+
+
+def test_secrets_given_by_hand_are_read_and_written_again(tmp_path, keys):
+    whole = replace(keys, secrets={"database/cipher": Secret('a "pass"\\')})
+    loaded = KeyFile.load(whole.write(tmp_path / "here.key"))
+    assert loaded.secrets == {"database/cipher": Secret('a "pass"\\')}
+    assert "pass" not in repr(loaded)
+
+
+@pytest.mark.parametrize("table", ["secrets = 1", "[secrets]\nname = 3", "[secrets]\nname = ''"])
+def test_secrets_that_are_no_texts_are_refused(tmp_path, keys, table):
+    path = keys.write(tmp_path / "here.key")
+    text = path.read_text()
+    path.write_text(f"{table}\n{text}" if table.startswith("secrets") else f"{text}\n{table}\n")
+    with pytest.raises(Damaged):
+        KeyFile.load(path)

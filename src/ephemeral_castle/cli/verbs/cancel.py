@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 from ephemeral_castle.cli import exit_codes
@@ -34,6 +36,8 @@ def command(told: Common, run: str | None) -> int:
     """
     castle = load(told)
     wired = wiring()
-    answer = wired.cancel_run(castle, known_run(wired.journal_of(castle), run))
+    with contextlib.closing(wired.journal_of(castle)) as journal:
+        found = known_run(journal, run)
+    answer = wired.cancel_run(castle, found)
     click.echo(dumps({"kind": "cancel", **answer}) if told.json else answer_text(answer))
     return 0

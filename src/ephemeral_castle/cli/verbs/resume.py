@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 from ephemeral_castle.cli import exit_codes
@@ -32,8 +34,9 @@ def command(told: Common, run: str | None, *, enforce_budget: bool) -> int:
     """
     castle = load(told)
     wired = wiring()
-    journal = wired.journal_of(castle)
-    found = known_run(journal, run)
-    before = journal.events(found)
+    # Closed before the runner is forked off: SQLite in the copy would go on with locks and files that are not its own.
+    with contextlib.closing(wired.journal_of(castle)) as journal:
+        found = known_run(journal, run)
+        before = journal.events(found)
     wired.resume_run(castle, found)
     return show(told, castle, found, enforce=enforce_budget, since=before[-1].seq if before else 0)

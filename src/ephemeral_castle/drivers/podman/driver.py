@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +12,7 @@ from ephemeral_castle.drivers.podman.options import PodmanOptions
 from ephemeral_castle.errors import Refused, Unreachable
 from ephemeral_castle.model.castle import Layer, Verb
 from ephemeral_castle.model.step import Effect, Observation, Phase, State, Step
+from ephemeral_castle.spi.cold import drop, see_dropped
 from ephemeral_castle.spi.driver import Context, Request
 from ephemeral_castle.spi.secret import Secret
 from ephemeral_castle.spi.world import Machine, Transport
@@ -40,13 +41,26 @@ class PodmanDriver:
     def plan(self, layer: Layer, options: PodmanOptions, request: Request, /) -> Sequence[Step]:
         """Check and images first; inventory and wipe of the old life; creation of each machine of the new one."""
         steps: list[Step] = []
+        if request.cold and request.verb is Verb.RAISE:
+            steps.append(_step(layer, "cold", DROP, Phase.PREPARE, Effect.CONVERGE))
         if request.verb in RAISING:
             steps.append(_step(layer, "check", "look at memory and names", Phase.PREPARE, Effect.READ))
             steps.append(
-                _step(layer, "image", "machine image", Phase.PREPARE, Effect.CONVERGE, deadline=1800, weight=35)
+                _step(
+                    layer,
+                    "image",
+                    "machine image",
+                    Phase.PREPARE,
+                    Effect.CONVERGE,
+                    needs=(f"{layer.id}.cold?",) if request.verb is Verb.RAISE else (),
+                    deadline=1800,
+                    weight=35,
+                )
             )
         title = "machines of the standing life"
-        steps.append(_step(layer, "revive", title, Phase.PREPARE, Effect.CONVERGE, provides=("old-machines",)))
+        steps.append(
+            _step(layer, "revive", title, Phase.PREPARE, Effect.CONVERGE, provides=("old-machines",), recheck=True)
+        )
         if request.verb in DESTROYING:
             steps.append(
                 _step(
@@ -55,7 +69,8 @@ class PodmanDriver:
                     "list what will be destroyed",
                     Phase.DESTROY,
                     Effect.READ,
-                    needs=_sealed(request),
+                    needs=(f"{layer.id}.revive",),
+                    recheck=True,
                 )
             )
             steps.append(
@@ -66,10 +81,13 @@ class PodmanDriver:
                     Phase.DESTROY,
                     Effect.IRREVERSIBLE,
                     needs=(f"{layer.id}.inventory",),
+                    provides=("machines-gone",),
                     clock="destroy",
                     weight=0.6,
                 )
             )
+            if request.cold:
+                steps.extend(_cold(layer, request))
         if request.verb in RAISING:
             steps.extend(self._creations(layer, options))
         return steps
@@ -83,9 +101,10 @@ class PodmanDriver:
                 f"machine {machine.id} ({name})",
                 Phase.APPLY,
                 Effect.CONVERGE,
-                needs=(f"{layer.id}.image", f"{layer.id}.check", f"{layer.id}.destroy?"),
+                needs=(f"{layer.id}.image", f"{layer.id}.check", f"{layer.id}.destroy?", f"{layer.id}.image-cold?"),
                 provides=(f"machine:{name}",),
                 params={"v": 1, "machine": name},
+                recheck=True,
                 weight=0.3,
             )
             for name, machine in options.machines.items()
@@ -95,6 +114,8 @@ class PodmanDriver:
         """Lists containers and volumes of this castle's own podman; compares marks."""
         fleet = Fleet(ctx)
         match step.action:
+            case "cold":
+                return await see_dropped(ctx, MACHINE)
             case "check":
                 return await self._check(fleet, ctx)
             case "image":
@@ -103,7 +124,7 @@ class PodmanDriver:
             case "revive":
                 return await self._standing(fleet, ctx)
             case "inventory":
-                return await self._inventory(fleet)
+                return await self._inventory(fleet, step, ctx)
             case "destroy":
                 return await self._gone(fleet, ctx)
             case _:
@@ -113,6 +134,8 @@ class PodmanDriver:
         """Builds, starts, destroys, creates."""
         fleet = Fleet(ctx)
         match step.action:
+            case "cold":
+                return await drop(ctx, MACHINE)
             case "image":
                 await ctx.world.images.build(MACHINE, ctx.progress)
             case "revive":
@@ -180,6 +203,8 @@ class PodmanDriver:
 
     async def _standing(self, fleet: Fleet, ctx: Context) -> Observation:
         """All machines of the old life run, or none of it is left."""
+        if ctx.passed_no_return:
+            return Observation(REACHED, "its end has begun")
         containers = {c.name: c for c in await fleet.containers() if c.life == ctx.old_life and c.ours}
         volumes = [v for v in await fleet.volumes() if v.life == ctx.old_life and v.ours]
         facts = {"containers": sorted(containers), "volumes": sorted(v.name for v in volumes)}
@@ -203,9 +228,11 @@ class PodmanDriver:
                 await fleet.create(planned)
             await self._enter(planned, ctx)
 
-    async def _inventory(self, fleet: Fleet) -> Observation:
+    async def _inventory(self, fleet: Fleet, step: Step, ctx: Context) -> Observation:
         """What stands in the record or was an intent, and carries our mark: only that will be destroyed."""
         found = [{"kind": s.kind, "id": s.id, "name": s.name, "life": s.life} for s in await fleet.all() if s.ours]
+        if ctx.facts(step.id).get("inventory", found) != found:
+            return Observation(NOT_REACHED, "something came or went since it was listed")
         return Observation(REACHED, f"{len(found)} containers and volumes", {"inventory": found})
 
     async def _gone(self, fleet: Fleet, ctx: Context) -> Observation:
@@ -220,13 +247,9 @@ class PodmanDriver:
     async def _destroy(self, fleet: Fleet, step: Step, ctx: Context) -> None:
         listed = ctx.facts(f"{ctx.layer.id}.inventory")["inventory"]
         await ctx.intent("destroy", inventory=listed)
-        containers = [i for i in listed if i["kind"] == "container"]
-        volumes = {i["name"] for i in listed if i["kind"] == "volume"}
-        pairs = [(c["id"], c["name"] if c["name"] in volumes else "") for c in containers]
-        orphans = volumes - {name for _, name in pairs}
-        await asyncio.gather(*(fleet.destroy(i, v) for i, v in pairs), *(fleet.destroy("", v) for v in orphans))
-        if ctx.request.cold:
-            ctx.progress("dropping the machine image")
+        containers = [item["id"] for item in listed if item["kind"] == "container"]
+        volumes = [item["name"] for item in listed if item["kind"] == "volume"]
+        await fleet.destroy(containers, volumes)
 
     async def _created(self, fleet: Fleet, step: Step, ctx: Context) -> Observation:
         planned = fleet.planned(step.params["machine"], ctx.life)
@@ -240,15 +263,11 @@ class PodmanDriver:
         return await self._facts(planned, seen, ctx)
 
     async def _facts(self, planned: Planned, seen: Seen, ctx: Context) -> Observation:
-        facts: dict[str, Any] = {
-            "address": planned.address,
-            "created": [
-                {"kind": "container", "id": seen.id, "name": planned.container},
-                {"kind": "volume", "id": planned.container, "name": planned.container},
-            ],
-        }
+        container = {"kind": "container", "id": seen.id, "name": planned.container}
+        volume = {"kind": "volume", "id": planned.container, "name": planned.container}
+        facts: dict[str, Any] = {"address": planned.address, "created": [container, volume]}
         if ctx.options.transport == "ssh":
-            facts["host_key"] = await self._enter(planned, ctx)
+            facts["host_key"] = container["host_key"] = await self._enter(planned, ctx)
         return Observation(REACHED, f"{planned.address}", facts)
 
     async def _create(self, fleet: Fleet, step: Step, ctx: Context) -> Observation | None:
@@ -257,7 +276,7 @@ class PodmanDriver:
         seen = await fleet.look(planned.container)
         if seen is not None:
             await fleet.start(planned.container)
-            return None
+            return await self._created(fleet, step, ctx)
         container = await fleet.create(planned)
         return await self._facts(
             planned, Seen("container", container, planned.container, True, ctx.life, planned.name, True), ctx
@@ -296,17 +315,25 @@ def ssh_private_key() -> str:
 
 
 def _host_key(planned: Planned, ctx: Context) -> str:
-    """The host key that this run (or the record) saw when the machine was made."""
-    for step in (f"{ctx.layer.id}.create-{planned.name}",):
-        known = ctx.facts(step).get("host_key", "")
+    """The host key that this run saw, or the record's inventory keeps, since the machine was made; else ""."""
+    if planned.life == ctx.life:
+        known = ctx.facts(f"{ctx.layer.id}.create-{planned.name}").get("host_key", "")
         if known:
             return str(known)
-    keys = ctx.record.addresses.get("host_keys", {})
-    return str(keys.get(planned.container, "")) if isinstance(keys, dict) else ""
+    made = ctx.record.inventory.get(str(planned.life), [])
+    return next((str(item.get("host_key", "")) for item in made if item.get("name") == planned.container), "")
 
 
-def _sealed(request: Request) -> tuple[str, ...]:
-    return tuple(f"sealed:{layer.id}?" for layer in request.site.layers)
+DROP = "drop the cached image of the machines"
+
+
+def _cold(layer: Layer, request: Request) -> list[Step]:
+    """The image goes when nothing stands on it any more; a rebirth builds it again."""
+    steps = [_step(layer, "cold", DROP, Phase.APPLY, Effect.CONVERGE, needs=("machines-gone",))]
+    if request.verb in RAISING:
+        again = _step(layer, "image", "machine image, from nothing", Phase.APPLY, Effect.CONVERGE, deadline=1800)
+        steps.append(dataclasses.replace(again, id=f"{layer.id}.image-cold", needs=(f"{layer.id}.cold",), weight=35))
+    return steps
 
 
 def _step(layer: Layer, action: str, title: str, phase: Phase, effect: Effect, **more: Any) -> Step:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 from collections.abc import Sequence
@@ -88,8 +89,8 @@ class Fleet:
 
     async def all(self) -> list[Seen]:
         """Containers that are machines, and volumes."""
-        machines = [seen for seen in await self.containers() if seen.machine]
-        return machines + [seen for seen in await self.volumes() if seen.machine]
+        containers, volumes = await asyncio.gather(self.containers(), self.volumes())
+        return [seen for seen in containers + volumes if seen.machine]
 
     async def look(self, container: str) -> Seen | None:
         """One container by name, or None."""
@@ -174,21 +175,31 @@ class Fleet:
         if not result.ok:
             raise Transient(f"machine `{container}` does not start", why=result.last_words())
 
-    async def destroy(self, container: str, volume: str) -> None:
-        """Removes one container (by id) and its volume (by name); repeats what podman refuses at first."""
+    async def destroy(self, containers: Sequence[str], volumes: Sequence[str]) -> None:
+        """Removes containers (by id), then volumes (by name); repeats what podman refuses at first.
+
+        Every call of podman costs 50 ms of a processor, so all go in one.
+        """
         last = ""
         for attempt in range(REMOVALS):
-            gone = Result(0, "", "") if not container else await self.podman("rm", "-f", "-t", "0", container)
-            if gone.ok or "no such container" in gone.err:
-                freed = Result(0, "", "") if not volume else await self.podman("volume", "rm", volume)
-                if freed.ok or "no such volume" in freed.err:
-                    return
-                gone = freed
-            last = gone.last_words()
+            last = await self._removed("container", ("rm", "-f", "-t", "0"), containers)
+            last = last or await self._removed("volume", ("volume", "rm"), volumes)
+            if not last:
+                return
             await self.ctx.world.clock.sleep(0.1 * 2**attempt)
         raise Permanent(
-            f"machine `{volume or container}` will not go",
+            "a machine will not go",
             why=last,
             state="the wipe has begun; what is gone is gone, the rest stands",
             hints=["look at it with `castle logs`", "castle resume"],
         )
+
+    async def _removed(self, kind: str, command: Sequence[str], names: Sequence[str]) -> str:
+        """Removes what is left of `names`; "" when nothing is left, else what podman said."""
+        left = [name for name in names if name]
+        if not left:
+            return ""
+        result = await self.podman(*command, *left)
+        unknown = f"no such {kind}"
+        said = [line for line in result.err.splitlines() if line.strip() and unknown not in line]
+        return "" if result.ok or not said else result.last_words()

@@ -20,7 +20,7 @@ async def provision(part: Part) -> None:
     """
     session = await part.session()
     existing = set(await session.json(sql.DATABASES))
-    for user, verifier in (await verifiers(part)).items():
+    for user, verifier in (await verifiers(part, part.ctx.life)).items():
         state = await session.json(roles.login_state([user]))
         if user in state["missing"]:
             await session.ask(roles.create_login(user, verifier))

@@ -32,7 +32,11 @@ async def secret(part: Part, name: str, *, create: bool = True) -> Secret:
             f"the secret `{name}` is missing",
             why="without it the backups cannot be read; a new one would open nothing",
             state="nothing was changed",
-            hints=["bring back an earlier version of secrets.age in the treasury", "castle doctor"],
+            hints=[
+                f"for an adopted repository, put its pass into the key file under [secrets]: '{name}' = '...'",
+                "else bring back an earlier version of secrets.age in the treasury",
+                "castle doctor",
+            ],
         )
     made = Secret(secrets.token_urlsafe(30))
     await part.ctx.secrets.put(name, made)
@@ -64,8 +68,8 @@ async def identity(part: Part, kind: str, life: int) -> tuple[str, Secret]:
     return name, value
 
 
-async def pgbackrest_conf(part: Part, access: Access, life: int, *, create: bool = False) -> str:
-    """pgbackrest.conf for a purpose."""
+async def pgbackrest_conf(part: Part, access: Access, life: int, *, create: bool = False, ahead: bool = False) -> str:
+    """pgbackrest.conf for a purpose. `ahead`: segments are fetched ahead of the replay."""
     treasury = part.ctx.world.access
     key, value = await identity(part, access.value, life)
     cipher = await secret(part, f"{part.layer}/cipher", create=create)
@@ -93,12 +97,13 @@ async def pgbackrest_conf(part: Part, access: Access, life: int, *, create: bool
             socket=SOCKET,
             port=part.options.port,
             spool="/pg/spool",
+            async_get=ahead,
             process_max=part.options.process_max,
         )
     )
 
 
-async def writer_files(part: Part, life: int, *, create: bool = False) -> dict[str, str]:
+async def writer_files(part: Part, life: int, *, create: bool = False, ahead: bool = False) -> dict[str, str]:
     """All that the database's container reads."""
     options = part.options
     server = Server(
@@ -119,7 +124,7 @@ async def writer_files(part: Part, life: int, *, create: bool = False) -> dict[s
     )
     logins = [Login("all", user, part.ctx.request.site.subnet) for user in options.users]
     return {
-        "pgbackrest.conf": await pgbackrest_conf(part, Access.WRITER, life, create=create),
+        "pgbackrest.conf": await pgbackrest_conf(part, Access.WRITER, life, create=create, ahead=ahead),
         "castle.conf": render_postgresql(server),
         "pg_hba.conf": render_hba(logins),
         "heartbeat": str(options.heartbeat),
@@ -140,7 +145,7 @@ def _ca(part: Part) -> dict[str, str]:
     return {"ca.crt": part.ctx.world.access.ca} if part.ctx.world.access.ca else {}
 
 
-async def verifiers(part: Part) -> dict[str, str]:
+async def verifiers(part: Part, life: int) -> dict[str, str]:
     """SCRAM verifier of each user: the same text for PostgreSQL and PgBouncer, equal again on a resume.
 
     A salt must be unique, not secret: it is made of castle, life and user.
@@ -148,13 +153,13 @@ async def verifiers(part: Part) -> dict[str, str]:
     found: dict[str, str] = {}
     for user in part.options.users:
         password = await secret(part, f"{part.layer}/user/{user}")
-        salt = hashlib.sha256(f"{part.ctx.record.id}/{part.ctx.life}/{user}".encode()).digest()[:16]
+        salt = hashlib.sha256(f"{part.ctx.record.id}/{life}/{user}".encode()).digest()[:16]
         found[user] = verifier(password.reveal(), salt)
     return found
 
 
-async def pooler_files(part: Part, address: str) -> dict[str, str]:
-    """pgbouncer.ini and its user list."""
+async def pooler_files(part: Part, address: str, life: int) -> dict[str, str]:
+    """pgbouncer.ini and its user list, with the verifiers that the database of that life has."""
     options = part.options
     described = PgBouncer(
         databases=tuple(options.databases),
@@ -167,4 +172,4 @@ async def pooler_files(part: Part, address: str) -> dict[str, str]:
         socket=SOCKET,
         server_login_retry=0.05,
     )
-    return {"pgbouncer.ini": render_pgbouncer(described), "userlist.txt": render_userlist(await verifiers(part))}
+    return {"pgbouncer.ini": render_pgbouncer(described), "userlist.txt": render_userlist(await verifiers(part, life))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from ephemeral_castle.drivers.postgres.hub import Hub
 from ephemeral_castle.drivers.postgres.outside import Outside
 from ephemeral_castle.drivers.postgres.place import Place
 from ephemeral_castle.drivers.postgres.session import Session
@@ -18,7 +19,12 @@ class Desk:
     def __init__(self) -> None:
         self.sessions: dict[tuple[int, str, str], Session] = {}
         self.turns: dict[tuple[int, str, str], asyncio.Lock] = {}
+        self.hubs: dict[int, Hub] = {}
+        self.hub_turn = asyncio.Lock()
         self.outside: Outside | None = None
+        self.begun: set[str] = set()  # keys of acts that this runner has begun
+        self.awake: set[int] = set()  # lives whose server this runner has seen running
+        self.waking = asyncio.Lock()
 
     async def session(self, ctx: Context, database: str = "postgres", name: str = "a", *, old: bool = False) -> Session:
         """The session `name` with a database of this run's life, or of the old one; opened at first use."""
@@ -40,10 +46,18 @@ class Desk:
             if key[2] == "pooler":
                 opened = await place.pooler_session()
             else:
-                opened = await place.session(key[1])
+                opened = Session(await (await self._hub(key[0], place)).open(key[1]), f"database {key[1]}")
                 await opened.begin()
+                self.awake.add(key[0])
             self.sessions[key] = opened
             return opened
+
+    async def _hub(self, life: int, place: Place) -> Hub:
+        async with self.hub_turn:
+            hub = self.hubs.get(life)
+            if hub is None or not hub.alive:
+                hub = self.hubs[life] = await place.hub()
+            return hub
 
     def known(self, life: int) -> bool:
         """Whether a session with that life is open: its server runs, without asking podman."""
@@ -63,6 +77,9 @@ class Desk:
         """Ends all sessions with one life, at once."""
         gone = [key for key in self.sessions if key[0] == life]
         await asyncio.gather(*(self._close(self.sessions.pop(key)) for key in gone))
+        hub = self.hubs.pop(life, None)
+        if hub is not None:
+            await hub.close()
 
     @staticmethod
     async def _close(session: Session) -> None:
@@ -71,8 +88,10 @@ class Desk:
 
     async def close(self) -> None:
         """Ends everything."""
-        for life in {key[0] for key in self.sessions}:
-            await self.drop(life)
+        lives = {key[0] for key in self.sessions} | set(self.hubs)
+        await asyncio.gather(self._remove_outside(), *(self.drop(life) for life in lives))
+
+    async def _remove_outside(self) -> None:
         if self.outside is not None:
             with contextlib.suppress(CastleError):
                 await self.outside.remove()

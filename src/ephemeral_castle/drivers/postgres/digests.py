@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from ephemeral_castle.drivers.postgres.part import Part
@@ -14,13 +15,19 @@ SESSIONS = ("a", "b")
 HOUR = 3600.0
 
 
-async def open_sessions(part: Part, *, old: bool) -> list[str]:
-    """Opens the sessions that fence, digest and mark need, so that they cost nothing behind the fence."""
-    first = await part.session(old=old)
-    databases: list[str] = await first.json(sql.DATABASES)
+async def open_sessions(part: Part, *, old: bool, databases: Sequence[str] | None = None) -> list[str]:
+    """Opens the sessions that fence, digest and mark need, so that they cost nothing behind the fence.
+
+    Args:
+        part: whose.
+        old: with the life that this run ends.
+        databases: which are known to be there; the server is asked when None.
+    """
+    if databases is None:
+        databases = await (await part.session(old=old)).json(sql.DATABASES)
     wanted = [(db, name) for db in databases if db != "postgres" for name in SESSIONS]
     await asyncio.gather(part.session(name="c", old=old), *(part.session(db, name, old=old) for db, name in wanted))
-    return databases
+    return list(databases)
 
 
 async def take(part: Part, *, old: bool) -> dict[str, Any]:

@@ -39,8 +39,10 @@ class PostgresDriver:
         return await PARTS[step.action](ctx, self._desk(ctx)).act()
 
     async def undo(self, step: Step, ctx: Context, /) -> str:
-        """Takes the fence or the stop back."""
-        return await PARTS[step.action](ctx, self._desk(ctx)).undo()
+        """Takes the fence or the stop back. A killed runner's container for proofs is known here, and so is ended."""
+        part = PARTS[step.action](ctx, self._desk(ctx))
+        part.outside()
+        return await part.undo()
 
     async def look(self, ctx: Context, /) -> Mapping[str, Any]:
         """For `castle status`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ephemeral_castle.drivers.postgres.hub import CARRIER
 from ephemeral_castle.postgres import marker
 from ephemeral_castle.spi.world import Recipe
 
@@ -65,13 +66,18 @@ while kill -0 $server 2>/dev/null; do wait $server; done
 SESSION = """\
 #!/bin/sh
 db=$1
+failed() {
+  [ -e /pg/failed ] || return 1
+  echo "failed: $(cat /pg/failed)" >&2
+  tail -n 5 /pg/restore.log /pg/birth.log >&2
+}
+# While the restore works, asking the server would only take its processors.
+until [ -e /pg/ready ]; do
+  if failed; then exit 9; fi
+  sleep 0.03
+done
 until psql -qAtX -h /tmp -U postgres -d "$db" -c 'select 1' >/dev/null 2>&1; do
-  if [ -e /pg/failed ]; then
-    echo "failed: $(cat /pg/failed)" >&2
-    tail -n 5 /pg/restore.log /pg/birth.log >&2
-    exit 9
-  fi
-  [ -e /pg/ready ] || sleep 0.03
+  if failed; then exit 9; fi
   sleep 0.02
 done
 exec psql -qAtX -v ON_ERROR_STOP=1 -v VERBOSITY=verbose -h /tmp -U postgres -d "$db"
@@ -83,6 +89,7 @@ POSTGRES = Recipe(
     files={
         "/usr/local/bin/castle-postgres": FIRST,
         "/usr/local/bin/castle-session": SESSION,
+        "/usr/local/bin/castle-sessions": CARRIER,
         "/usr/local/share/castle-beat.sql": marker.BEAT + "\n",
     },
     commands=(

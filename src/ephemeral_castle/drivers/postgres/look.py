@@ -26,6 +26,13 @@ async def look(ctx: Context, desk: Desk) -> Mapping[str, Any]:
     treasure: dict[str, Any] = {"proof": {"label": proof["label"], "age": now - proof["at"]} if proof else {}}
     found: dict[str, Any] = {"treasures": {part.layer: treasure}, "alarms": [], "unseen": [], "states": []}
     state = await part.place(old=True).state()
+    seal = part.lineage.get("seal") or {}
+    if state != "running" and seal.get("life") == ctx.life:
+        treasure |= {"state": "sealed", "backup": {"label": seal.get("label"), "age": now - float(seal["at"])}}
+        found["states"].append("sealed")
+        text = f"database `{part.layer}` is sealed: it is stopped, all of it lies in the treasury"
+        found["alarms"].append({"severity": "warning", "text": text, "mend": "castle raise"})
+        return found
     if state != "running":
         treasure["state"] = "down"
         found["states"].append("down")

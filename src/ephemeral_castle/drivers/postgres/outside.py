@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ephemeral_castle.drivers.postgres.image import POSTGRES, UID
 from ephemeral_castle.errors import Transient
 from ephemeral_castle.spi.driver import Context
+from ephemeral_castle.spi.jobs import JobKey, Jobs
 from ephemeral_castle.spi.world import Process, Result
 
 
@@ -69,6 +70,14 @@ class Outside:
     async def run(self, *argv: str, stdin: bytes = b"", timeout: float = 60.0) -> Result:
         """A command in the container."""
         return await self.podman("exec", "-i", self.name, *argv, stdin=stdin, timeout=timeout)
+
+    async def job(self, name: str, *argv: str, timeout: float) -> Result:
+        """A long command in the container, once per run: see `spi.jobs.Jobs.do`."""
+
+        async def enter(argv: Sequence[str], *, timeout: float) -> Result:
+            return await self.run(*argv, timeout=timeout)
+
+        return await Jobs(enter, f"container {self.name}").do(JobKey(self.ctx.run, name), argv, timeout=timeout)
 
     async def spawn(self, *argv: str) -> Process:
         """A conversation with a command in the container."""

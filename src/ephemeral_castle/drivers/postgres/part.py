@@ -70,8 +70,19 @@ class Part:
         return self.desk.outside
 
     async def session(self, database: str = "postgres", name: str = "a", *, old: bool = False) -> Session:
-        """An open session."""
+        """An open session. A database that was brought home already is started again if it does not run."""
+        if not old and self.facts("home"):
+            await self._still_awake()
         return await self.desk.session(self.ctx, database, name, old=old)
+
+    async def _still_awake(self) -> None:
+        """The computer may have been started anew since an earlier runner brought the data home; asked once."""
+        from ephemeral_castle.drivers.postgres.awake import awake  # it is made of parts itself
+
+        async with self.desk.waking:
+            if self.ctx.life not in self.desk.awake:
+                await awake(self, old=False)
+                self.desk.awake.add(self.ctx.life)
 
     def waived(self) -> Observation | None:
         """Steps on the old treasure do not apply when there is none."""

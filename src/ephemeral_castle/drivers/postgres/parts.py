@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from ephemeral_castle.drivers.postgres.home import DataProof, Home, Promote
 from ephemeral_castle.drivers.postgres.part import Part
-from ephemeral_castle.drivers.postgres.prepare import Image, OutsideUp, Revive
+from ephemeral_castle.drivers.postgres.prepare import Cold, Image, OutsideUp, Revive
 from ephemeral_castle.drivers.postgres.prove import Marker, MarkerB, Proof, TakeBackup
+from ephemeral_castle.drivers.postgres.rewind import Compare, Rewind, Shut
 from ephemeral_castle.drivers.postgres.seal import Digest, Fence, Mark, ReadBack, Stop
 from ephemeral_castle.drivers.postgres.service import BackupAfter, BackupNow, Expire, Lift, Pooler, Roles
-from ephemeral_castle.drivers.postgres.side import Side
+from ephemeral_castle.drivers.postgres.side import Rehearse, Side
 from ephemeral_castle.drivers.postgres.survey import Survey
 
 PARTS: dict[str, type[Part]] = {
     "image": Image,
+    "cold": Cold,
     "outside": OutsideUp,
     "revive": Revive,
     "survey": Survey,
@@ -35,4 +37,8 @@ PARTS: dict[str, type[Part]] = {
     "backup-now": BackupNow,
     "expire": Expire,
     "side": Side,
+    "rehearse": Rehearse,
+    "shut": Shut,
+    "rewind": Rewind,
+    "compare": Compare,
 }

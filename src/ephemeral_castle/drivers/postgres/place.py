@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
+from ephemeral_castle.drivers.postgres.hub import Hub
 from ephemeral_castle.drivers.postgres.image import POSTGRES
 from ephemeral_castle.drivers.postgres.options import PostgresOptions
 from ephemeral_castle.drivers.postgres.outside import packed
 from ephemeral_castle.drivers.postgres.session import Session
-from ephemeral_castle.errors import Transient
+from ephemeral_castle.errors import Transient, Unreachable
 from ephemeral_castle.spi.driver import Context
+from ephemeral_castle.spi.jobs import JobKey, Jobs
 from ephemeral_castle.spi.world import Machine, Result
 
 
@@ -80,7 +82,13 @@ class Place:
         )
         result = await machine.transport.run(["sh", "-c", script], stdin=packed(files), timeout=60)
         if not result.ok:
-            raise Transient(f"machine {machine.id} does not start {command[5]}", why=result.last_words())
+            what = folder.rsplit("/", 1)[-1]
+            raise Transient(f"machine {machine.id} does not take or start `{what}`", why=result.last_words())
+
+    @property
+    def _control(self) -> str:
+        """Where the machine sees the control data that the container writes after each clean stop."""
+        return f"/var/lib/containers/storage/volumes/{self.name}/_data/control"
 
     def _treasury(self) -> str:
         enclosure = self.ctx.world.enclosure
@@ -91,11 +99,20 @@ class Place:
         machine = await self.machine()
         return await machine.transport.run(["podman", "exec", "-i", self.name, *argv], stdin=stdin, timeout=timeout)
 
-    async def session(self, database: str = "postgres") -> Session:
-        """A session as superuser over the local socket; waits inside the container until the server answers."""
+    async def job(self, name: str, *argv: str, timeout: float, again: bool = False) -> Result:
+        """A long command in the database's container, once per run: see `spi.jobs.Jobs.do`."""
+
+        async def enter(argv: Sequence[str], *, timeout: float) -> Result:
+            return await self.run(*argv, timeout=timeout)
+
+        jobs = Jobs(enter, f"container {self.name} on machine {(await self.machine()).id}")
+        return await jobs.do(JobKey(self.ctx.run, name), argv, timeout=timeout, again=again)
+
+    async def hub(self) -> Hub:
+        """Carries sessions as superuser over the local socket; each waits inside until the server answers."""
         machine = await self.machine()
-        argv = ["podman", "exec", "-i", self.name, "sh", "/usr/local/bin/castle-session", database]
-        return Session(await machine.transport.spawn(argv), f"the database on machine {machine.id}")
+        argv = ["podman", "exec", "-i", self.name, "perl", "/usr/local/bin/castle-sessions"]
+        return Hub(await machine.transport.spawn(argv))
 
     async def pooler_session(self) -> Session:
         """PgBouncer's own console."""
@@ -107,8 +124,7 @@ class Place:
     async def stop(self) -> str:
         """Stops PostgreSQL cleanly and gives the control data that the container wrote after the stop."""
         machine = await self.machine()
-        volume = f"/var/lib/containers/storage/volumes/{self.name}/_data/control"
-        script = f"podman stop -t 60 {self.name} >/dev/null && cat {volume}"
+        script = f"podman stop -t 60 {self.name} >/dev/null && cat {self._control}"
         result = await machine.transport.run(["sh", "-c", script], timeout=90)
         if not result.ok:
             raise Transient("the database does not stop", why=result.last_words())
@@ -119,13 +135,28 @@ class Place:
         machine = await self.pooler()
         await machine.transport.run(["podman", "stop", "-t", "0", self.pooler_name])
 
-    async def wake(self) -> None:
-        """Starts both containers again as they were, after a stop that is taken back."""
-        machine, pooler = await self.machine(), await self.pooler()
-        result = await machine.transport.run(["podman", "start", self.name])
-        if not result.ok:
-            raise Transient("the database does not start again", why=result.last_words())
-        await pooler.transport.run(["podman", "start", self.pooler_name])
+    async def stopped_cleanly(self) -> bool:
+        """Whether the container that does not run wrote its control data down, as it does after a clean stop."""
+        machine = await self.machine()
+        return (await machine.transport.run(["test", "-e", self._control])).ok
+
+    async def last_words(self) -> tuple[int, str, int]:
+        """After the container ended: what pgBackRest ended with (0 if that is not known) and said, bytes left there.
+
+        Read from the volume through the machine: a session inside dies with the container and tells nothing.
+        """
+        machine = await self.machine()
+        script = (
+            f"cd /var/lib/containers/storage/volumes/{self.name}/_data && df -k --output=avail . | tail -n 1 && "
+            "cat failed 2>/dev/null; echo; tail -n 5 restore.log birth.log 2>/dev/null"
+        )
+        result = await machine.transport.run(["sh", "-c", script])
+        if not result.out.strip():
+            raise Unreachable(f"machine {machine.id} has no volume of the database", why=result.last_words())
+        free, _, said = result.out.partition("\n")
+        failed, _, log = said.partition("\n")
+        code = failed.rpartition(" ")[2]
+        return int(code) if code.isdecimal() else 0, log.strip(), int(free) << 10
 
     async def volume_exists(self) -> bool:
         """Whether the machine holds a volume of this database."""

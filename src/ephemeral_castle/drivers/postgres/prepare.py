@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from ephemeral_castle.drivers.postgres.configuration import pooler_files, reader_files, writer_files
+from ephemeral_castle.drivers.postgres.awake import awake, awake_pooler
+from ephemeral_castle.drivers.postgres.configuration import reader_files
 from ephemeral_castle.drivers.postgres.image import POSTGRES
 from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.postgres.prove import QUIET
 from ephemeral_castle.errors import Unreachable
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi.cold import drop, see_dropped
 
 ABSENT = "absent"
 
@@ -25,6 +28,19 @@ class Image(Part):
         return None
 
 
+class Cold(Part):
+    """With `--cold` the image is dropped; the container for proofs stands on it, so it goes first."""
+
+    async def observe(self) -> Observation:
+        """Whether the store has it no more."""
+        return await see_dropped(self.ctx, POSTGRES)
+
+    async def act(self) -> Observation | None:
+        """Drops it."""
+        await self.outside().remove()
+        return await drop(self.ctx, POSTGRES)
+
+
 class OutsideUp(Part):
     """The container for proofs, with the reader's identity."""
 
@@ -34,7 +50,7 @@ class OutsideUp(Part):
 
     async def act(self) -> Observation | None:
         """Starts it."""
-        fresh = self.ctx.record.life == 0 and (self.ctx.request.new or self.ctx.request.adopt)
+        fresh = self.ctx.record.life == 0 and self.ctx.request.new
         await self.outside().start(await reader_files(self, create=fresh))
         return Observation(REACHED)
 
@@ -43,7 +59,9 @@ class Revive(Part):
     """A database whose machine stands is awake: sealing needs it. Nothing is started where nothing is."""
 
     async def observe(self) -> Observation:
-        """Running, or not there at all."""
+        """Running, or not there at all, or to be left as it is: stopped by the seal, or with its end begun."""
+        if self.ctx.passed_no_return:
+            return Observation(REACHED, "its end has begun")
         if not self.facts_of_ground().get("volumes"):
             return Observation(REACHED, "no machine of the old life is here", {"presence": ABSENT})
         place = self.place(old=True)
@@ -55,14 +73,15 @@ class Revive(Part):
             return Observation(REACHED, "running", {"presence": "present"})
         if state == ABSENT and not await place.volume_exists():
             return Observation(REACHED, "its machine has no data volume", {"presence": ABSENT})
+        if self.facts("mark") and await place.stopped_cleanly():
+            return Observation(REACHED, "stopped behind the mark: a start would write after it")
         return Observation(NOT_REACHED, state)
 
     async def act(self) -> Observation | None:
         """Delivers the secrets again (memory forgets them) and starts both containers."""
-        place = self.place(old=True)
-        life = self.ctx.old_life
-        await place.start(await writer_files(self, life), ["serve"])
-        machine = await place.machine()
-        await place.start_pooler(await pooler_files(self, machine.address))
-        await self.session(old=True)
+        await awake(self, old=True)
+        await awake_pooler(self, old=True)
+        session = await self.session(old=True)
+        if self.facts("marker-b"):
+            await session.ask(QUIET)  # a start wakes heartbeat and vacuum; they must rest behind the fence
         return None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ephemeral_castle.drivers.postgres.image import BIN
 from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
-from ephemeral_castle.errors import Permanent
+from ephemeral_castle.errors import Permanent, Transient, Unreachable
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.postgres import marker
 from ephemeral_castle.postgres.exits import explain
-from ephemeral_castle.postgres.pgbackrest import Backup, RepoInfo, parse_info
+from ephemeral_castle.postgres.pgbackrest import Backup, RepoInfo, StatusCode, parse_info
 
 QUIET = (
     "copy (select 'autovacuum = off') to program 'cat >> /pg/data/castle.conf; touch /pg/fenced'; "
@@ -72,6 +72,27 @@ class MarkerB(Marker):
         await session.ask("checkpoint")
         return None
 
+    async def undo(self) -> str:
+        """Heartbeat and vacuum go on."""
+        if self.waived() or await self.place(old=True).state() != "running":
+            return "nothing to wake: a start wakes heartbeat and vacuum by itself"
+        session = await self.session(old=True)
+        await session.ask(UNQUIET)
+        return "heartbeat and vacuum go on"
+
+
+CONTROL = "/pg/data/global/pg_control"
+
+
+async def control_outside(part: Part) -> None:
+    """`archive-get` outside the castle asks for a pg_control of the cluster: hands it a copy."""
+    control = await part.place(old=True).run("base64", "-w0", CONTROL)
+    script = f"mkdir -p $(dirname {CONTROL}) && base64 -d > {CONTROL}"
+    result = await part.outside().run("sh", "-c", script, stdin=control.out.encode())
+    if not control.ok or not result.ok:
+        why = (result if control.ok else control).last_words()
+        raise Transient("the control file of the database cannot be copied out", why=why)
+
 
 async def repository(part: Part) -> RepoInfo:
     """What `info` says, from outside the machines."""
@@ -98,6 +119,8 @@ class TakeBackup(Part):
         gone = self.needless()
         if gone:
             return gone
+        if self.ctx.attempt == 1 and self.annotation not in self.desk.begun:
+            return Observation(NOT_REACHED, "no backup of this run yet")  # nothing can carry its key before
         found = self.mine(await repository(self))
         if found is None:
             return Observation(NOT_REACHED, "no backup of this run yet")
@@ -109,20 +132,38 @@ class TakeBackup(Part):
 
     def mine(self, info: RepoInfo) -> Backup | None:
         """The backup that carries this run's annotation."""
+        if info.status.known is StatusCode.OTHER:
+            raise Unreachable(
+                "whether the backup is in the repository cannot be seen",
+                why=info.status.explanation,
+                state="nothing was destroyed",
+                hints=["castle doctor"],
+            )
         wanted = self.annotation
         return next((b for b in reversed(info.backups) if b.annotations.get("castle-run") == wanted), None)
 
     async def act(self) -> Observation | None:
         """Runs `backup` on the machine; incremental, or full where there is none."""
+        self.desk.begun.add(self.annotation)
         place = self.place(old=self.old)
-        result = await place.run(
+        # One that a former runner began is awaited: pgBackRest would refuse a second one beside it.
+        result = await place.job(
+            f"backup{self.key}",
             "pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", "--repo=1", f"--type={self.kind}",
             "--no-expire-auto", f"--annotation=castle-run={self.annotation}", "--log-level-console=warn", "backup",
-            timeout=7200,
+            timeout=7200, again=True,
         )  # fmt: skip
         if not result.ok:
             raise explain(result.code, result.err + result.out, "backup")
-        return None
+        seen = await self.observe()
+        if seen.state is not REACHED:
+            raise Permanent(
+                "pgBackRest says that the backup is done, but the repository does not list it",
+                why=result.last_words() or "it said nothing else",
+                state="nothing was destroyed",
+                hints=["castle doctor", "castle resume"],
+            )
+        return seen
 
 
 def _facts(backup: Backup) -> dict[str, object]:
@@ -151,7 +192,7 @@ class Proof(Part):
         nonce = str(self.facts("marker-a")["nonce"])
         script = _PROOF.format(bin=BIN, folder=self.folder, label=label)
         self.ctx.progress(f"restoring {label} outside the castle")
-        process = await self.outside().run("sh", "-c", script, "proof", nonce, timeout=7200)
+        process = await self.outside().job(f"proof-{label}", "sh", "-c", script, "proof", nonce, timeout=7200)
         if not process.ok:
             raise Permanent(
                 f"backup {label} could not be restored outside the castle",
@@ -183,6 +224,7 @@ class Proof(Part):
 # Started on a private socket with archiving off: a copy must never push into the living archive.
 _PROOF = """\
 set -e
+[ ! -f {folder}/postmaster.pid ] || {bin}/pg_ctl -D {folder} -m immediate stop >&2 || true
 rm -rf {folder}
 mkdir -p -m 700 {folder}
 pgbackrest --config=/run/castle/pgbackrest.conf --stanza=castle --repo=1 --pg1-path={folder} --set={label} \\

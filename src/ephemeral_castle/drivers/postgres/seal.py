@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ephemeral_castle.drivers.postgres.digests import take
+from ephemeral_castle.drivers.postgres.awake import awake, awake_pooler
+from ephemeral_castle.drivers.postgres.digests import open_sessions, take
 from ephemeral_castle.drivers.postgres.listing import listed
 from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
-from ephemeral_castle.drivers.postgres.prove import UNQUIET
+from ephemeral_castle.drivers.postgres.prove import CONTROL, QUIET, UNQUIET, control_outside
 from ephemeral_castle.errors import CastleError, Permanent, Refused
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.postgres import fence, sql
@@ -21,7 +22,23 @@ from ephemeral_castle.postgres.segments import Segment
 
 POLL = 0.01  # seconds between looks for an archived segment, inside an open session
 AGAIN = "castle rebirth"
+NO_CONTROL = 3  # our own exit status; those of pgBackRest begin at 25, and 1 is its "not there"
+OWN_USER = "give an application that connects as superuser a user of its own"
 UNTOUCHED = "the fence is being lifted; nothing was destroyed"
+
+
+async def refuse_superusers(part: Part) -> None:
+    """The connection limit does not hold superusers: one that came back since the cut is refused by name."""
+    session = await part.session(name="c", old=True)
+    left = fence.parse_writers(await session.value(fence.writers(part.desk.pids(part.ctx.old_life))))
+    found = [str(writer) for writer in left if writer.superuser]
+    if found:
+        raise Refused(
+            "a superuser came back through the fence",
+            why="; ".join(found),
+            state=UNTOUCHED,
+            hints=[OWN_USER, AGAIN],
+        )
 
 
 class Fence(Part):
@@ -39,9 +56,10 @@ class Fence(Part):
         limits = fence.parse_limits(await session.value(fence.LIMITS))
         if not all(limit.fenced for limit in limits):
             return Observation(NOT_REACHED, "not fenced")
-        return await self._proven()
+        return await self.proven()
 
-    async def _proven(self) -> Observation:
+    async def proven(self) -> Observation:
+        """Whether the fence that stands holds: nobody else is in, and nobody else can come in."""
         session = await self.session(old=True)
         ours = self.desk.pids(self.ctx.old_life)
         starting = int(await session.value(fence.starting_sessions(ours)))
@@ -53,23 +71,26 @@ class Fence(Part):
             await session.json(fence.PREPARED_TRANSACTIONS),
         )
         if reason is None:
-            return Observation(REACHED, "fenced; no other client is connected")
-        if "prepared" in reason or any(writer.superuser for writer in left):
-            return Observation(NOT_REACHED, reason)
-        if left:
-            await session.ask(fence.terminate(ours))
+            # A superuser may still come back. Whatever it writes takes a transaction id, which the mark compares.
+            cut = await session.json(sql.MARK)
+            facts = {key: cut[key] for key in ("next_xid", "server")}
+            if self.facts("fence").get("server", cut["server"]) != cut["server"]:
+                return Observation(NOT_REACHED, "the server was started again since the cut, and wrote behind it")
+            return Observation(REACHED, "fenced; no other client is connected", facts)
         return Observation(NOT_REACHED, reason)
 
     async def act(self) -> Observation | None:
         """Pauses PgBouncer, closes the databases, ends clients; proves it within the fence's time."""
         session = await self.session(old=True)
+        if self.ctx.attempt > 1:
+            await session.ask(QUIET)  # a fence that was lifted in between woke what rests since marker B
         await self._pause()
         limits = fence.parse_limits(await session.value(fence.LIMITS))
         await session.ask(fence.fence(limits, self.ctx.run))
         deadline = self.ctx.world.clock.monotonic() + self.options.fence_timeout
         while True:
             await session.ask(fence.terminate(self.desk.pids(self.ctx.old_life)))
-            seen = await self._proven()
+            seen = await self.proven()
             if seen.state is REACHED:
                 return seen
             if self.ctx.world.clock.monotonic() > deadline:
@@ -78,7 +99,7 @@ class Fence(Part):
                     why=seen.detail,
                     state=UNTOUCHED,
                     hints=[
-                        "give an application that connects as superuser a user of its own",
+                        OWN_USER,
                         "commit or roll back prepared transactions (pg_prepared_xacts)",
                         AGAIN,
                     ],
@@ -96,8 +117,9 @@ class Fence(Part):
 
     async def undo(self) -> str:
         """Lifts the fence: limits as they were, heartbeat, vacuum and PgBouncer on again."""
-        if self.waived() or await self.place(old=True).state() != "running":
+        if self.waived():
             return "there was no fence to lift"
+        await awake(self, old=True)  # the fence lies in the data: a server that was stopped would come up behind it
         session = await self.session(old=True)
         limits = fence.parse_limits(await session.value(fence.LIMITS))
         if any(limit.fenced for limit in limits):
@@ -139,17 +161,34 @@ class Mark(Part):
 
     async def act(self) -> Observation | None:
         """The switch is the only statement of its transaction, else the commit lands in the next segment."""
+        # On resume the digest opens its sessions beside this: known only when open, they would pass for strangers.
+        await open_sessions(self, old=True, databases=self.survey.get("databases"))
         session = await self.session(name="c", old=True)
         mark = await session.json(sql.MARK)
+        await self._unwritten(mark)
         lsn = Lsn.parse(await session.value(sql.create_restore_point(self.ctx.run)))
         switched = await session.json(sql.SWITCH_WAL)
         size = int(switched["segment_size"])
         segment = Segment.finished_by_switch(int(switched["timeline"]), Lsn.parse(switched["lsn"]), size).name(size)
-        await self._archived(segment)
+        await self.archived(segment)
         facts = {**mark, "lsn": str(lsn), "segment": segment, "name": sql.restore_point_name(self.ctx.run)}
         return Observation(REACHED, f"{lsn} in {segment}, archived", {"mark": facts})
 
-    async def _archived(self, segment: str) -> None:
+    async def _unwritten(self, mark: dict[str, Any]) -> None:
+        """Nobody took a transaction id since the cut, so digest and mark tell of the same rows."""
+        await refuse_superusers(self)
+        cut = self.facts("fence").get("next_xid")
+        if cut is not None and cut != mark["next_xid"]:
+            raise Refused(
+                "something was written behind the fence",
+                why=f"{int(mark['next_xid']) - int(cut)} transaction ids were taken since the cut; only a superuser "
+                "passes the fence",
+                state=UNTOUCHED,
+                hints=[OWN_USER, AGAIN],
+            )
+
+    async def archived(self, segment: str) -> None:
+        """Waits until a finished segment is archived; says so while it takes long."""
         session = await self.session(name="c", old=True)
         clock = self.ctx.world.clock
         told = clock.monotonic()
@@ -179,7 +218,7 @@ class ReadBack(Part):
         fetched, names = await asyncio.gather(self._fetch(segment, size), listed(self, start))
         missing = unbroken(names, start, segment, wal_segment_size=size)
         if missing:
-            raise Permanent(
+            raise Refused(
                 f"{len(missing)} WAL segments are missing in the treasury, the first is {missing[0]}",
                 why=f"the history from {start} to {segment} has a hole: a restore would end before it",
                 state=UNTOUCHED,
@@ -190,10 +229,14 @@ class ReadBack(Part):
     async def _fetch(self, segment: str, size: int) -> int:
         result = await self.outside().run(
             "sh", "-c",
+            f"[ -e {CONTROL} ] || exit {NO_CONTROL}; "
             "pgbackrest --config=/run/castle/pgbackrest.conf --stanza=castle --repo=1 --no-archive-async "
             '--log-level-console=warn archive-get "$1" "/tmp/$1" && stat -c %s "/tmp/$1" && rm "/tmp/$1"',
             "fetch", segment,
         )  # fmt: skip
+        if result.code == NO_CONTROL:  # the container is another one than the survey had
+            await control_outside(self)
+            return await self._fetch(segment, size)
         if result.code == 1:
             raise Permanent(f"segment {segment} was reported as archived, but is not in the treasury", state=UNTOUCHED)
         if not result.ok:
@@ -222,8 +265,9 @@ class Stop(Part):
     async def act(self) -> Observation | None:
         """Ends sessions, stops both servers, compares."""
         place = self.place(old=True)
-        await self.desk.drop(self.ctx.old_life)
-        text, _ = await asyncio.gather(place.stop(), place.stop_pooler())
+        if self.desk.known(self.ctx.old_life):
+            await refuse_superusers(self)
+        text, _, _ = await asyncio.gather(place.stop(), place.stop_pooler(), self.desk.drop(self.ctx.old_life))
         mark: dict[str, Any] = dict(self.facts("mark")["mark"])
         control = parse_control(text)
         lsn, xid = Lsn.parse(str(mark["lsn"])), int(mark["next_xid"])
@@ -259,8 +303,7 @@ class Stop(Part):
         """Starts both servers again, if they are stopped."""
         if self.waived():
             return "there was nothing to start"
-        place = self.place(old=True)
-        if await place.state() != "running":
-            await place.wake()
-            await self.session(old=True)
+        await awake(self, old=True)
+        await awake_pooler(self, old=True)
+        await self.session(old=True)
         return "database and PgBouncer run"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ephemeral_castle.drivers.postgres.configuration import pooler_files, verifiers
+from ephemeral_castle.drivers.postgres.awake import start_pooler
+from ephemeral_castle.drivers.postgres.configuration import verifiers
 from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
 from ephemeral_castle.drivers.postgres.prove import UNQUIET, TakeBackup
 from ephemeral_castle.drivers.postgres.sides import path_of
@@ -25,17 +26,30 @@ class Roles(Part):
     async def act(self) -> Observation | None:
         """Sets verifiers, computed here: no clear password reaches the server's log."""
         session = await self.session()
-        wanted = await verifiers(self)
+        wanted = await verifiers(self, self.ctx.life)
+        if self.ctx.request.adopt:
+            await session.ask(marker.CREATE)
         state = await session.json(roles.login_state([*wanted, "postgres"]))
         for user, verifier in wanted.items():
             create = user in state["missing"]
             text = roles.create_login(user, verifier) if create else roles.set_verifier(user, verifier)
             await session.ask(text)
+        if self.ctx.request.adopt:
+            await self._missing_databases()
         for name in state["unknown"]:
             self.ctx.diagnostic("warning", f"login role `{name}` came back with the data, but not from the definition")
         await session.ask(marker.insert_life(self.ctx.life, self.ctx.record.id))
         facts = {"users": sorted(wanted), "unknown": state["unknown"], f"home:{self.layer}": await self._lineage()}
         return Observation(REACHED, f"{len(wanted)} users", facts)
+
+    async def _missing_databases(self) -> None:
+        """An adopted cluster may lack databases of the definition: they are made empty, and that is said."""
+        session = await self.session()
+        there = await session.json(sql.DATABASES)
+        for name, database in self.options.databases.items():
+            if name not in there:
+                await session.ask(roles.create_database(name, database.owner))
+                self.ctx.diagnostic("warning", f"database `{name}` was not in the adopted repository: made, empty")
 
     async def _lineage(self) -> dict[str, Any]:
         """What the record keeps of the new life, so that any computer knows its own database again."""
@@ -48,6 +62,7 @@ class Roles(Part):
             "path": path_of(self),
             "mark": mark["lsn"],
             "life": self.ctx.life,
+            "timelines": {str(mark["timeline"]): self.ctx.world.clock.now(), **(self.lineage.get("timelines") or {})},
         }
 
 
@@ -73,8 +88,7 @@ class Pooler(Part):
 
     async def act(self) -> Observation | None:
         """Starts it beside the restore: it waits for the database by itself."""
-        data = await self.place().machine()
-        await self.place().start_pooler(await pooler_files(self, data.address))
+        await start_pooler(self, old=False)
         return await self._facts()
 
 
@@ -93,8 +107,8 @@ class Lift(Part):
         """Restores them; a life that was never fenced has nothing to lift."""
         session = await self.session()
         limits = fence.parse_limits(await session.value(fence.LIMITS))
+        await session.ask(UNQUIET)  # first: once the fence is lifted, nobody looks here again
         await session.ask(fence.lift(limits))
-        await session.ask(UNQUIET)
         return None
 
 
@@ -114,12 +128,6 @@ class BackupAfter(TakeBackup):
         """Both repositories know the life; the control data know the timeline; then the backup."""
         session = await self.session()
         await session.ask(sql.CHECKPOINT)  # else pg_control lags behind the promotion: error 58
-        place = self.place()
-        created = await place.run(
-            "pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", "stanza-create"
-        )
-        if not created.ok:
-            raise explain(created.code, created.err + created.out, "stanza-create")
         return await super().act()
 
 
@@ -144,7 +152,8 @@ class BackupNow(TakeBackup):
         """repo1 first: it is the one that survives."""
         await super().act()
         place = self.place(old=True)
-        result = await place.run(
+        result = await place.job(
+            "backup-repo2",
             "pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", "--repo=2", f"--type={self.kind}",
             f"--annotation=castle-run={self.annotation}", "backup", timeout=7200,
         )  # fmt: skip
@@ -166,7 +175,8 @@ class Expire(Part):
         outside = self.outside()
         await outside.deliver(keeper)
         try:
-            result = await outside.pgbackrest("--repo=1", "--log-level-console=detail", "expire", timeout=3600)
+            command = ("pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", "--repo=1")
+            result = await outside.job("expire", *command, "--log-level-console=detail", "expire", timeout=3600)
         finally:
             await outside.deliver(files)
         if not result.ok:

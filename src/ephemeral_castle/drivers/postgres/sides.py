@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ephemeral_castle.drivers.postgres.listing import is_empty, listed
@@ -90,27 +91,49 @@ def recorded(part: Part) -> Recorded | None:
     )
 
 
-async def repo_state(part: Part, info: RepoInfo, known: Recorded | None, intent: Intent) -> RepoState:
-    """The repository, with castle's own listing of its archive from the wanted backup on."""
+async def repo_state(part: Part, info: RepoInfo, known: Recorded | None, intent: Intent | None = None) -> RepoState:
+    """The repository, with castle's own listing of its archive from the wanted backup on.
+
+    Args:
+        part: whose.
+        info: what pgBackRest says.
+        known: what the record says.
+        intent: which backup is wanted; without it nothing is to be restored, and the chain is not followed.
+    """
     chains: dict[int, Chain] = {}
     timelines: dict[int, int] = {}
     if info.status.known is StatusCode.OK:
-        label = intent.set_label or (known.label if known else "")
+        label = (intent.set_label if intent else "") or (known.label if known else "")
         backup = info.backup(label) if label else info.newest()
         if backup is not None and backup.archive_start is not None:
             names = await listed(part, backup.archive_start)
-            segments, histories = listed_segments(names)
-            newest = max({s.timeline for s in segments} | set(histories), default=1)
-            timelines[1] = newest
-            chains[1] = chain(names, backup.archive_start, history=await _history(part, newest, info))
+            timelines[1] = newest_timeline(names)
+            if intent is not None:
+                chains[1] = await followed(part, info, backup.archive_start, names)
     return RepoState(
         stanza="castle",
         path=path_of(part),
         views=views(info.only(1), chains, timelines),
         prefix_empty=await is_empty(part),
         lineage_object=known is not None,
-        pass_name=f"secret `{part.layer}/cipher`",
+        pass_name=f"`{part.layer}/cipher`",
     )
+
+
+def newest_timeline(names: Iterable[str]) -> int:
+    """The highest timeline among listed names."""
+    segments, histories = listed_segments(names)
+    return max({s.timeline for s in segments} | set(histories), default=1)
+
+
+async def followed(part: Part, info: RepoInfo, start: str, names: Sequence[str] | None = None) -> Chain:
+    """The history from a backup's first segment on, as castle lists it.
+
+    Raises:
+        ValueError: the segment is not in the history of the newest timeline.
+    """
+    names = await listed(part, start) if names is None else names
+    return chain(names, start, history=await _history(part, newest_timeline(names), info))
 
 
 async def _history(part: Part, timeline: int, info: RepoInfo) -> History:

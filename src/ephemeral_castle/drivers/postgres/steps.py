@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from ephemeral_castle.spi.driver import Request
 
 SEALING = (Verb.REBIRTH, Verb.WIPE, Verb.SEAL)
 RAISING = (Verb.REBIRTH, Verb.RAISE)
+DROP = "drop the cached image of PostgreSQL"
 READ, CONVERGE, ONCE, IRREVERSIBLE = Effect.READ, Effect.CONVERGE, Effect.ONCE, Effect.IRREVERSIBLE
 
 
@@ -21,12 +23,14 @@ def plan(layer: Layer, options: PostgresOptions, request: Request) -> Sequence[S
     steps = maker.prepare(request)
     if request.verb in SEALING:
         steps += maker.prove() + maker.seal()
+    if request.cold and request.verb in SEALING:
+        steps += maker.cold(request)
     if request.verb in RAISING:
         steps += maker.home() + maker.opening()
     if request.verb is Verb.BACKUP:
         steps += maker.backup(request)
     if request.verb is Verb.RESTORE:
-        steps += maker.side(request)
+        steps += maker.side() if request.side else maker.rewind()
     return steps
 
 
@@ -39,7 +43,8 @@ class _Maker:
     def step(self, action: str, title: str, phase: Phase, effect: Effect, needs: str = "", **more: Any) -> Step:
         """One step; `needs` are names of steps of this layer, or capabilities when they hold a colon or a dash."""
         full = tuple(
-            n if ":" in n or "." in n or n.startswith("old-") else f"{self.layer.id}.{n}" for n in needs.split()
+            n if ":" in n or "." in n or n.startswith(("old-", "unsealed", "machines-gone")) else f"{self.layer.id}.{n}"
+            for n in needs.split()
         )
         more.setdefault("deadline", 120.0)
         return Step(
@@ -63,12 +68,33 @@ class _Maker:
             self.step("outside", "container for proofs", phase, CONVERGE, "image", recheck=True, weight=0.3),
         ]
         if request.verb is Verb.RAISE:
+            if request.cold:
+                steps = [
+                    self.step("cold", DROP, phase, CONVERGE),
+                    dataclasses.replace(steps[0], needs=(f"{self.layer.id}.cold",)),
+                    *steps[1:],
+                ]
             return [
                 *steps,
                 self.step("survey", "look at the repository", phase, READ, "outside old-machines?", weight=0.4),
             ]
-        steps.append(self.step("revive", "the standing database", phase, CONVERGE, "image old-machines?", deadline=300))
+        steps.append(self.step("revive", "the standing database", phase, CONVERGE, "image old-machines?", deadline=300,
+                               recheck=True))  # fmt: skip
         steps.append(self.step("survey", "look at database and repository", phase, READ, "outside revive", weight=0.5))
+        return steps
+
+    def cold(self, request: Request) -> list[Step]:
+        """The image goes when nothing stands on it any more; a rebirth builds it again, with what runs on it."""
+        steps = [self.step("cold", DROP, Phase.APPLY, CONVERGE, "machines-gone?")]
+        if request.verb in RAISING:
+            image, outside = self.prepare(request)[:2]
+            again = dataclasses.replace(
+                image, id=f"{self.layer.id}.image-cold", phase=Phase.APPLY, needs=(f"{self.layer.id}.cold",)
+            )
+            proofs = dataclasses.replace(
+                outside, id=f"{self.layer.id}.outside-cold", phase=Phase.APPLY, needs=(again.id,)
+            )
+            steps += [again, proofs]
         return steps
 
     def prove(self) -> list[Step]:
@@ -77,7 +103,16 @@ class _Maker:
         return [
             self.step("marker-a", "marker before the backup", phase, ONCE, "survey"),
             self.step("backup", "backup that carries the marker", phase, ONCE, "marker-a", deadline=7200, weight=2.5),
-            self.step("proof", "restore it outside and read it", phase, ONCE, "backup", deadline=7200, weight=1.5),
+            self.step(
+                "proof",
+                "restore it outside and read it",
+                phase,
+                ONCE,
+                "backup",
+                deadline=7200,
+                weight=1.5,
+                provides=(f"proven:{self.layer.id}",),
+            ),
         ]
 
     def seal(self) -> list[Step]:
@@ -86,7 +121,7 @@ class _Maker:
         fence = self.options.fence_timeout + 15
         sealed = (f"sealed:{self.layer.id}",)
         return [
-            self.step("marker-b", "marker before the cut", phase, ONCE, "proof"),
+            self.step("marker-b", "marker before the cut", phase, ONCE, "proof", undo=True),
             self.step("fence", "fence writers out", phase, ONCE, "marker-b", undo=True, recheck=True, clock="cut",
                       deadline=fence),
             self.step("digest", "count and digest every table", phase, READ, "fence", deadline=3600, weight=1),
@@ -102,19 +137,19 @@ class _Maker:
         data, edge = f"machine:{self.options.machine}", f"machine:{self.options.pooler}"
         return [
             self.step("home", "bring the data home", phase, IRREVERSIBLE,
-                      f"{data} survey castle.writer", deadline=14400, weight=2),
+                      f"{data} survey castle.writer outside-cold?", deadline=14400, weight=2),
             self.step("promote", "promote, archive the new history", phase, IRREVERSIBLE,
                       "home old-writer-revoked", deadline=300, weight=0.6),
             self.step("data-proof", "compare every table with the seal", phase, READ, "home", deadline=3600, weight=1),
             self.step("roles", "set the users' passwords", phase, IRREVERSIBLE, "promote"),
-            self.step("pooler", "PgBouncer", phase, CONVERGE, f"{edge} {data} survey",
-                      provides=(f"address:{self.layer.id}",), weight=0.3),
+            self.step("pooler", "PgBouncer", phase, CONVERGE, f"{edge} {data} survey outside-cold?",
+                      provides=(f"address:{self.layer.id}",), recheck=True, weight=0.3),
         ]  # fmt: skip
 
     def opening(self) -> list[Step]:
         """Lift the fence; back up the new life."""
         return [
-            self.step("lift", "lift the fence", Phase.OPEN, ONCE, "roles data-proof pooler",
+            self.step("lift", "lift the fence", Phase.OPEN, ONCE, "roles data-proof pooler unsealed?",
                       provides=(f"open:{self.layer.id}",)),
             self.step("backup-after", "backup of the new life", Phase.VERIFY, ONCE,
                       f"lift served:{self.layer.id}?", deadline=7200, weight=2.5),
@@ -130,8 +165,29 @@ class _Maker:
             )
         return steps
 
-    def side(self, request: Request) -> list[Step]:
+    def rewind(self) -> list[Step]:
+        """In place: the same restore beside the living one first, then the cut, and only then the real one."""
+        rehearse = self.step("rehearse", "the same restore beside the living database", Phase.PROVE, CONVERGE, "survey",
+                             deadline=14400, weight=2, provides=(f"proven:{self.layer.id}",))  # fmt: skip
+        seal = {step.action: step for step in self.seal()}
+        seal["marker-b"] = dataclasses.replace(seal["marker-b"], needs=(rehearse.id,))
+        seal["fence"] = dataclasses.replace(seal["fence"], action="shut")
+        after = Phase.RESTORE
+        return [
+            rehearse,
+            *seal.values(),
+            self.step("rewind", "restore in place", Phase.DESTROY, IRREVERSIBLE, "stop", deadline=14400, weight=2,
+                      clock="destroy"),
+            self.step("promote", "archive the new history", after, IRREVERSIBLE, "rewind", deadline=300, weight=0.3),
+            self.step("compare", "count every table again", after, READ, "promote", deadline=3600, weight=1),
+            self.step("roles", "set the users' passwords", after, IRREVERSIBLE, "promote"),
+            self.step("pooler", "PgBouncer", after, CONVERGE, "roles compare",
+                      provides=(f"address:{self.layer.id}",), recheck=True, weight=0.3),
+            *(dataclasses.replace(step, needs=tuple(need for need in step.needs if not need.endswith(".data-proof")))
+              for step in self.opening()),
+        ]  # fmt: skip
+
+    def side(self) -> list[Step]:
         """A copy as of a point in time, beside the living database."""
-        del request
         return [self.step("side", "bring a copy up beside the living one", Phase.RESTORE, CONVERGE, "survey",
                           deadline=14400)]  # fmt: skip

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 from ephemeral_castle.drivers.postgres.digests import open_sessions
 from ephemeral_castle.drivers.postgres.part import NOT_REACHED, PRESENT, REACHED, Part
-from ephemeral_castle.drivers.postgres.prove import repository
-from ephemeral_castle.drivers.postgres.sides import old_treasure, recorded, repo_state
+from ephemeral_castle.drivers.postgres.prove import control_outside, repository
+from ephemeral_castle.drivers.postgres.sides import followed, old_treasure, recorded, repo_state
 from ephemeral_castle.errors import CastleError, Refused
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
@@ -17,7 +18,7 @@ from ephemeral_castle.postgres.decision import decide
 from ephemeral_castle.postgres.lsn import Lsn
 from ephemeral_castle.postgres.pgbackrest import RepoInfo
 from ephemeral_castle.postgres.presence import NoSeal, RefuseSeal, decide_seal
-from ephemeral_castle.postgres.states import Absent, Create, Intent, Refuse, Restore
+from ephemeral_castle.postgres.states import Absent, Condition, Create, Intent, Lineage, Refuse, Restore
 
 SEALING = (Verb.REBIRTH, Verb.WIPE, Verb.SEAL)
 
@@ -31,7 +32,7 @@ class Survey(Part):
 
     async def act(self) -> Observation | None:
         """Looks at repository and database, and decides."""
-        info = await repository(self)
+        info, _ = await asyncio.gather(repository(self), self._wake())
         if self.ctx.request.verb is Verb.RAISE and self._stands_here():
             facts = await self._standing()
         else:
@@ -43,6 +44,12 @@ class Survey(Part):
         shown = {key: value for key, value in facts.items() if key not in ("seal", "reason")}
         self.ctx.decided(str(facts.get("plan") or facts["presence"]), reason, **shown)
         return Observation(REACHED, reason, facts)
+
+    async def _wake(self) -> None:
+        """Opens the first session beside the look at the repository; whether it answers is judged later."""
+        if self.facts("revive").get("presence") == PRESENT:
+            with contextlib.suppress(CastleError):
+                await self.session(old=True)
 
     def _stands_here(self) -> bool:
         record = self.ctx.record
@@ -76,22 +83,32 @@ class Survey(Part):
 
     async def _living(self, info: RepoInfo) -> dict[str, Any]:
         """The database stands: its identity, the proof that is young enough, the sessions that the seal needs."""
-        session = await self.session(old=True)
-        system_id = await session.value(sql.SYSTEM_ID)
-        known = {str(database.system_id) for database in info.databases}
-        if known and known != {system_id}:
-            raise Refused(
-                "the database that stands here is not the one in the repository",
-                where=self._where(),
-                why=f"its system id is {system_id}, the repository has {', '.join(sorted(known))}",
-                state="nothing was changed",
-                hints=["castle doctor", "find out which of both is yours before anything else"],
-            )
+        system_id = await self._agrees(info)
         facts: dict[str, Any] = {"presence": PRESENT, "system_id": system_id, "plan": "restore"}
-        if self.ctx.request.verb in SEALING:
-            await asyncio.gather(open_sessions(self, old=True), self._control_outside(), self._greet_pooler())
-            facts |= self._young_proof(info)
+        request = self.ctx.request
+        rewind = request.verb is Verb.RESTORE and not request.side
+        if request.verb in SEALING or rewind:
+            databases, _, _ = await asyncio.gather(
+                open_sessions(self, old=True), control_outside(self), self._greet_pooler()
+            )
+            facts |= {"databases": databases, **(self._newest(info) if rewind else await self._young_proof(info))}
         return facts
+
+    async def _agrees(self, info: RepoInfo) -> str:
+        """Database and repository are of one history, and the repository can be read; gives the system id.
+
+        Raises:
+            Refused: they are not, or it is damaged or closed to us. Unreachable: it does not answer.
+        """
+        session = await self.session(old=True)
+        mark = await session.json(sql.MARK)
+        known = recorded(self)
+        state = await repo_state(self, info, known)
+        stands = Lineage(int(mark["system_id"]), int(mark["timeline"]), Condition.RUNNING)
+        decision = decide(stands, state, known, Intent(adopt=self.ctx.request.adopt))
+        if isinstance(decision, Refuse):
+            raise decision.error(self._where())
+        return str(mark["system_id"])
 
     async def _greet_pooler(self) -> None:
         try:
@@ -99,18 +116,34 @@ class Survey(Part):
         except CastleError as error:
             self.ctx.diagnostic("warning", f"PgBouncer does not answer: {error}")
 
-    async def _control_outside(self) -> None:
-        """`archive-get` outside the castle asks for a pg_control of the cluster: hand it a copy."""
-        control = await self.place(old=True).run("base64", "-w0", "/pg/data/global/pg_control")
-        script = "mkdir -p /pg/data/global && base64 -d > /pg/data/global/pg_control"
-        await self.outside().run("sh", "-c", script, stdin=control.out.encode())
+    def _newest(self, info: RepoInfo) -> dict[str, Any]:
+        """The backup from which the state of now stays within reach after a restore in place."""
+        newest = info.newest()
+        if newest is None:
+            raise Refused(
+                "there is no backup in the treasury",
+                where=self._where(),
+                why="what stands now could not be brought back after a restore in place",
+                state="nothing was changed",
+                hints=["castle backup", "castle restore --side"],
+            )
+        return {"proven_label": newest.label, "proven_archive_start": newest.archive_start}
 
-    def _young_proof(self, info: RepoInfo) -> dict[str, Any]:
-        """A proof younger than `proof.max_age` of a backup that is still there."""
+    async def _young_proof(self, info: RepoInfo) -> dict[str, Any]:
+        """A proof younger than `proof.max_age` of a backup that is still there, with its history unbroken so far."""
         proof = self.lineage.get("proof") or {}
         age = self.ctx.world.clock.now() - float(proof.get("at", 0))
         backup = info.backup(str(proof.get("label", "")))
-        if backup is None or age > self.ctx.request.castle.proof_max_age:
+        if backup is None or backup.archive_start is None or age > self.ctx.request.castle.proof_max_age:
+            return {}
+        try:
+            since = await followed(self, info, backup.archive_start)
+            hole = since.missing
+        except ValueError as error:
+            hole = str(error)
+        if hole:
+            text = f"the proof of backup {backup.label} does not hold any more: the WAL behind it breaks off at {hole}"
+            self.ctx.diagnostic("warning", f"{text}; another backup is taken and proven")
             return {}
         facts = {"proven_label": backup.label, "proven_archive_start": backup.archive_start}
         return {**facts, "proven_ago": f"{age:.0f} s"}

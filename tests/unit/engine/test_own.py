@@ -1,0 +1,80 @@
+"""Castle's own steps on the record: what a seal leaves there, and when it must go again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+from ephemeral_castle.engine.context import Shared, StepContext
+from ephemeral_castle.engine.own import OwnDriver
+from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Treasury, Verb
+from ephemeral_castle.model.record import Record
+from ephemeral_castle.model.step import State
+from ephemeral_castle.spi.driver import Request
+
+LAYER = Layer("database", Role.TREASURES, "postgres")
+SITE = Site("here", (LAYER,))
+CASTLE = Castle("tazlab", Treasury("vault", "tazlab"), {"here": SITE})
+
+
+def seal(run: str, life: int) -> dict[str, Any]:
+    return {"mark": {"lsn": "0/7000CD0", "timeline": 2}, "run": run, "life": life, "label": "A"}
+
+
+def record(run: str, *, pending: int = 0) -> Record:
+    lineage = {"database": {"system_id": "1", "mark": "0/3000000", "timeline": 2, "seal": seal(run, 3)}}
+    return Record("id", "tazlab", "age1", 3, pending, "here", "one", lineage=lineage, run=run)
+
+
+class Records:
+    """The record in the treasury."""
+
+    def __init__(self, kept: Record) -> None:
+        self.kept = kept
+
+    async def update(self, change: Callable[[Record], Record]) -> Record:
+        self.kept = change(self.kept)
+        return self.kept
+
+
+def begin(verb: Verb, kept: Record, action: str) -> tuple[OwnDriver, Any, StepContext, Records]:
+    request = Request(verb, CASTLE, SITE)
+    driver, records = OwnDriver(), Records(kept)
+    step = next(s for s in driver.plan(Layer("castle", Role.GROUND, "castle"), None, request) if s.action == action)
+    shared = cast(
+        "Shared", SimpleNamespace(request=request, run="r9", life=3, old_life=3, records=records, record=kept)
+    )
+    return driver, step, StepContext(shared, step, 1), records
+
+
+def test_a_seal_that_was_taken_back_leaves_the_record() -> None:
+    """After a cancelled rebirth the record named a seal of the living life: its death would have gone back to it."""
+    driver, step, ctx, records = begin(Verb.REBIRTH, record("r9", pending=4), "record-seal")
+    assert step.undo
+    asyncio.run(driver.undo(step, ctx))
+    known = records.kept.lineage["database"]
+    assert "seal" not in known
+    assert (known["mark"], known["timeline"], records.kept.pending_life) == ("0/7000CD0", 2, 0)
+
+
+def test_taking_back_leaves_the_seal_of_another_run() -> None:
+    driver, step, ctx, records = begin(Verb.REBIRTH, record("r1"), "record-seal")
+    asyncio.run(driver.undo(step, ctx))
+    assert records.kept.lineage["database"]["seal"] == seal("r1", 3)
+
+
+def test_a_seal_without_a_new_life_reaches_its_goal() -> None:
+    """Seal and wipe waited for a life that nobody had announced, until their deadline."""
+    for verb in (Verb.SEAL, Verb.WIPE):
+        driver, step, ctx, _ = begin(verb, record("r9"), "record-seal")
+        assert asyncio.run(driver.observe(step, ctx)).state is State.REACHED
+
+
+def test_a_sealed_life_that_is_raised_again_is_unsealed_before_anybody_writes() -> None:
+    driver, step, ctx, records = begin(Verb.RAISE, record("r1"), "unseal")
+    assert "unsealed" in step.provides
+    assert asyncio.run(driver.observe(step, ctx)).state is State.NOT_REACHED
+    asyncio.run(driver.act(step, ctx))
+    assert "seal" not in records.kept.lineage["database"]
