@@ -90,7 +90,7 @@ def writer() -> Iterator[None]:
 
 def rebirth() -> dict[str, Any]:
     """One planned rebirth; gives its report."""
-    castle("rebirth", "--confirm", NAME, "--progress", "none")
+    castle("rebirth", "--prove", "--confirm", NAME, "--progress", "none")
     return dict(json.loads(castle("report", "--json")))
 
 

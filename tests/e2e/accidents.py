@@ -59,7 +59,9 @@ class BrokenRun:
     def __exit__(self, *_: object) -> None:
         for viewer in self.viewers:  # each has lost its runner; a busy computer is slow to let it notice
             viewer.kill()
-            viewer.communicate()
+            viewer.wait()
+            if viewer.stdout is not None:
+                viewer.stdout.close()
 
     @property
     def journal(self) -> Path:
@@ -87,7 +89,7 @@ class BrokenRun:
                 if event.kind is Kind.RUN_STARTED:
                     pid = int(event.data["pid"])
                 if event.kind is Kind.RUN_FINISHED:
-                    raise AssertionError(f"{moment} did not come, the run ended: {json.dumps(dict(event.data))}")
+                    raise AssertionError(f"{moment} did not come, the run ended\n{self._last_words()}")
                 if moment.is_it(event):
                     time.sleep(moment.later)
                     end(pid)
@@ -101,7 +103,7 @@ class BrokenRun:
         events = [f"{event.step} {event.kind.value} {json.dumps(dict(event.data))[:200]}" for event in self.events()]
         log = self.journal.parent / "runs" / self.id / "runner.log"
         said = [viewer.communicate()[0] for viewer in self.viewers if viewer.poll() is not None]
-        return "\n".join([*events[-20:], log.read_text()[-2000:], *said])
+        return "\n".join([*events[-40:], log.read_text()[-2000:], *said])
 
     def resume(self) -> None:
         """Starts `castle resume` and leaves it alone."""
@@ -158,28 +160,44 @@ def alive(pid: int) -> bool:
 def reboot(castle: TestCastle) -> None:
     """What a power cut and a start of the computer do to a castle: every process and everything in memory is gone."""
     (runtime,) = (castle.here.base / "run").iterdir()
-    listed = castle.podman("ps", "--format", "{{.Pid}}").stdout.split()
-    victims = {int(pid) for pid in listed}  # the first processes of machines: all that is inside dies with them
-    for file in [*runtime.glob("forward/*.forward.pid"), *runtime.glob("treasury/treasury.pid")]:
-        victims.add(int(json.loads(file.read_text())["pid"]))
-    (netns,) = (path for path in Path("/run/netns").iterdir() if path.name == f"castle-{runtime.name}")
+    containers = castle.podman("ps", "-q", "--no-trunc").stdout.split()
+    # The first processes of machines: all that is inside dies with them.
+    first = {int(pid) for pid in castle.podman("ps", "--format", "{{.Pid}}").stdout.split()}
+    files = [*runtime.glob("forward/*.forward.pid"), *runtime.glob("treasury/treasury.pid")]
+    servers = {int(json.loads(file.read_text())["pid"]) for file in files}
+    netns = Path("/run/netns") / f"castle-{runtime.name}"
     inodes = {(runtime / "mnt").stat().st_ino, netns.stat().st_ino}
-    for process in Path("/proc").iterdir():
-        with contextlib.suppress(OSError, ValueError):
-            spaces = {(process / "ns" / kind).stat().st_ino for kind in ("net", "mnt")}
-            if spaces & inodes:
-                victims.add(int(process.name))
-    for pid in victims - {0}:
-        assert pid > 1
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    for pid in victims - {0}:
-        while alive(pid):
-            time.sleep(LOOK)
+    # Those around machines go first: they would note down the end of what they watch, which no power cut lets them do.
+    while victims := _inside(inodes) | {pid for pid in first | servers if alive(pid)}:
+        for pid in sorted(victims, key=lambda pid: pid in first):
+            assert pid > 1
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(LOOK)
+    for container in containers:
+        _forget_cgroups(container)
     subprocess.run(["umount", runtime / "mnt"], check=True)
     subprocess.run(["umount", "-l", runtime], check=True)
     subprocess.run(["ip", "netns", "del", netns.name], check=True)
     shutil.rmtree(runtime)
+
+
+def _inside(inodes: set[int]) -> set[int]:
+    """Living processes in any of these namespaces."""
+    found = set()
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            spaces = {(process / "ns" / kind).stat().st_ino for kind in ("net", "mnt")}
+            if spaces & inodes and alive(int(process.name)):
+                found.add(int(process.name))
+    return found
+
+
+def _forget_cgroups(container: str) -> None:
+    """Those of a machine and of what ran inside: a reboot takes them, too, and runc trips over what is left of them."""
+    for top in Path("/sys/fs/cgroup").glob(f"**/libpod-{container}"):
+        for folder, _, _ in os.walk(top, topdown=False):
+            Path(folder).rmdir()
 
 
 def belongings(castle: TestCastle) -> dict[str, list[str]]:

@@ -58,10 +58,9 @@ async def take_down(castle: Castle, site: Site, progress: Any) -> dict[str, Any]
     enclosure = enclosure_of(castle, site, where, LocalExec())
     if not where.state.exists() and not where.treasury.exists() and not await enclosure.exists():
         raise NoSuchRun(f"there is nothing of castle `{castle.name}` on this computer")
+    lock = LocalLock(where.lock)
     if where.state.exists():
-        lock = LocalLock(where.lock)
-        lock.acquire("down", time.time())
-        lock.release()
+        lock.acquire("down", time.time())  # until the end: no run may begin in what vanishes
     progress("ending forwarders and the treasury's server")
     clock = SystemClock()
     await Forwarders(LocalExec(), clock, where.runtime / "forward").stop_all()
@@ -73,6 +72,7 @@ async def take_down(castle: Castle, site: Site, progress: Any) -> dict[str, Any]
     removed = [str(path) for path in (where.state, where.treasury, where.runtime) if path.exists()]
     for path in removed:
         await asyncio.to_thread(shutil.rmtree, path)
+    lock.release()
     return {"castle": castle.name, "removed": [enclosure.name, *removed], "kept": [str(where.images)]}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from ephemeral_castle.engine.own import OwnDriver
 from ephemeral_castle.errors import CastleError
 from ephemeral_castle.journal.reader import JournalReader, RunInfo
 from ephemeral_castle.journal.record import RecordStore
-from ephemeral_castle.model.castle import Castle, Site, Verb
+from ephemeral_castle.model.castle import Castle, Layer, Site, Verb
 from ephemeral_castle.model.events import Event, Kind, RunStatus
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.model.runview import RunView, reduce
@@ -117,20 +118,24 @@ async def _look(castle: Castle, site: Site, opened: Opened, found: dict[str, Any
         return found | _elsewhere(castle, record)
     shared = shared_of(castle, site, opened, records, record)
     states: list[str] = []
-    for layer in site.layers:
-        driver: Any = shared.drivers[layer.driver]
-        if hasattr(driver, "look"):
-            step = Step(f"{layer.id}.look", layer.id, layer.driver, "look", "look", Phase.PREPARE, Effect.READ)
-            try:
-                seen = await driver.look(StepContext(shared, step, 1))
-            except CastleError as error:
-                seen = {"unseen": [f"{layer.id}: {error} ({error.why})"], "states": ["unknown"]}
-            _merge(found, seen, states)
-    for driver in shared.drivers.values():
-        if hasattr(driver, "close"):
-            await driver.close()
+    for seen in await asyncio.gather(*(_look_at(shared, layer) for layer in site.layers)):
+        _merge(found, seen, states)
+    await asyncio.gather(*(driver.close() for driver in shared.drivers.values() if hasattr(driver, "close")))
     found["state"] = _verdict(states)
     return found
+
+
+async def _look_at(shared: Shared, layer: Layer) -> Mapping[str, Any]:
+    """One layer, where its driver can be asked."""
+    driver: Any = shared.drivers[layer.driver]
+    if not hasattr(driver, "look"):
+        return {}
+    step = Step(f"{layer.id}.look", layer.id, layer.driver, "look", "look", Phase.PREPARE, Effect.READ)
+    try:
+        seen: Mapping[str, Any] = await driver.look(StepContext(shared, step, 1))
+    except CastleError as error:
+        return {"unseen": [f"{layer.id}: {error} ({error.why})"], "states": ["unknown"]}
+    return seen
 
 
 def _elsewhere(castle: Castle, record: Record) -> dict[str, Any]:
@@ -139,7 +144,8 @@ def _elsewhere(castle: Castle, record: Record) -> dict[str, Any]:
         f"life {record.life} stands on another computer ({record.computer}); what is left here is an older life, "
         "locked out of the treasury"
     )
-    mend = f"castle down --confirm {castle.name}"
+    # With a treasury kept here `down` would take the backups along, and the computer's id may only have changed.
+    mend = "castle doctor" if castle.treasury.server else f"castle down --confirm {castle.name}"
     return {"state": "unknown", "addresses": {}, "alarms": [{"severity": "error", "text": text, "mend": mend}]}
 
 

@@ -74,6 +74,12 @@ def _with_options(function: Any, *, file: bool, site: bool, progress: bool) -> A
     return function
 
 
+def prove_option(function: F) -> F:
+    """Adds `--prove`."""
+    text = "Prove a fresh backup, even where the last proof is younger than proof.max_age."
+    return click.option("--prove", is_flag=True, help=text)(function)
+
+
 def confirm_option(function: F) -> F:
     """Adds `--confirm NAME`."""
     text = "The castle's name, instead of typing it when asked."

@@ -57,3 +57,10 @@ def places(castle: str) -> Places:
         # Another base is another computer as far as names go: its namespaces must not meet those of the first.
         slug = f"{castle[:28]}-{hashlib.sha256(str(base.absolute()).encode()).hexdigest()[:8]}"
     return Places(slug, base / castle, runtime / slug, cache, os.environ.get("CASTLE_COMPUTER", ""))
+
+
+def keys_home() -> Path:
+    """Where key files lie unless the definition says otherwise: /etc/castle for root, else the user's own place."""
+    if os.geteuid() == 0:
+        return Path("/etc/castle")
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "castle"

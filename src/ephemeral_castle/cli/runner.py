@@ -24,6 +24,7 @@ from ephemeral_castle.journal.record import RecordStore
 from ephemeral_castle.journal.store import Journal
 from ephemeral_castle.model.castle import Castle, Verb
 from ephemeral_castle.model.events import Event, Kind, RunStatus
+from ephemeral_castle.model.runview import reduce
 
 if TYPE_CHECKING:
     from ephemeral_castle.model.plan import Plan
@@ -51,7 +52,7 @@ async def own(castle: Castle, run: str, cancel_by: str = "") -> RunStatus:
             opened = await open_world(castle, wiring.site_of(castle, plan.site))
             return await _with_lease(castle, run, cancel_by, journal, reader, opened)
         except CastleError as error:
-            await _ended(journal, run, error)
+            await _ended(journal, run, error, begun=reduce(plan, reader.events(run)).passed_no_return)
         except Exception as error:  # noqa: BLE001 - the run must end with a word, whatever happened
             trace = traceback.format_exc()
             await _ended(journal, run, Permanent(f"unexpected error: {error}", why=trace, hints=["castle resume"]))
@@ -63,9 +64,10 @@ async def own(castle: Castle, run: str, cancel_by: str = "") -> RunStatus:
     return RunStatus.FAILED
 
 
-async def _ended(journal: Journal, run: str, error: CastleError) -> None:
-    status = RunStatus.REFUSED if error.exit_code == 9 else RunStatus.FAILED
-    data = {"status": status.value, "error": error.as_dict()}
+async def _ended(journal: Journal, run: str, error: CastleError, *, begun: bool = False) -> None:
+    """The run's end before its first step; `begun`: an earlier runner has destroyed already, so nothing is refused."""
+    status = RunStatus.REFUSED if error.exit_code == 9 and not begun else RunStatus.FAILED
+    data = {"status": status.value, "exit_code": 4 if begun else error.exit_code, "error": error.as_dict()}
     await journal.append(Event(run, Kind.RUN_FINISHED, time.time(), data=data), durable=True)
 
 
@@ -78,10 +80,11 @@ async def _with_lease(
 
     def mine(body: LeaseBody) -> bool:
         """A holder on this computer that is not there any more: we have its local lock."""
-        return body.computer == str(computer["id"])
+        return body.computer == str(computer["id"]) and body.host == str(computer["host"])
 
     async def take() -> Lease:
-        return await Lease.acquire(opened.world.objects, opened.world.clock, owner, mine=mine)
+        lost = bool(plan.request.get("source_lost"))
+        return await Lease.acquire(opened.world.objects, opened.world.clock, owner, mine=mine, wait=lost)
 
     hold = await Hold.begin(take, opened.world.clock)
     try:

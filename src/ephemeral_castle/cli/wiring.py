@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ephemeral_castle.cli import catalog
-from ephemeral_castle.cli.places import places
+from ephemeral_castle.cli.places import keys_home, places
 from ephemeral_castle.definition.load import load
 from ephemeral_castle.engine import launch, planner
 from ephemeral_castle.engine.own import OwnDriver
@@ -26,12 +26,15 @@ from ephemeral_castle.model.plan import Plan
 from ephemeral_castle.spi.driver import Check, Driver, Request
 from ephemeral_castle.spi.options import read_options
 
+REPLANNED = (Verb.RAISE, Verb.REBIRTH)
+SETTLING = (Verb.RAISE, Verb.REBIRTH, Verb.WIPE)
 UNFINISHED = (RunStatus.RUNNING, RunStatus.FAILED, RunStatus.STOPPED)
 
 
 def load_castle(file: str) -> Castle:
     """Reads a definition; DefinitionInvalid when it has errors."""
-    return load(file, options_of=catalog.options_of, driver_names=catalog.driver_names())
+    home = keys_home()
+    return load(file, options_of=catalog.options_of, driver_names=catalog.driver_names(), config_home=home)
 
 
 def site_of(castle: Castle, name: str | None) -> Site:
@@ -119,22 +122,35 @@ def _one_at_a_time(castle: Castle, verb: Verb, *, replan: bool) -> None:
             state="nothing was changed",
             hints=[f"castle watch {holder.run}", f"castle cancel {holder.run}"],
         )
-    if replan or not where.journal.exists() or verb is Verb.BACKUP:
+    if replan or not where.journal.exists():
         return
-    with JournalReader(where.journal) as reader:
-        last = reader.latest()
-        if last is None or RunStatus(last.status) not in UNFINISHED:
-            return
-        from ephemeral_castle.model.runview import reduce
-
-        view = reduce(reader.plan(last.id), reader.events(last.id))
-    if view.passed_no_return:
+    broken = _between_lives(where.journal)
+    if broken:
+        hints = [f"castle resume {broken}, to go on with it"]
+        if verb in REPLANNED:
+            hints.insert(0, f"castle {verb.value} --replan, if you know better")
         raise Busy(
-            f"run {last.id} has begun to destroy and is not finished",
+            f"run {broken} has begun to destroy and is not finished",
             why="a new plan would not know what it did",
             state="the castle is between two lives",
-            hints=["castle resume, to go on with it", f"castle {verb.value} --replan, if you know better"],
+            hints=hints,
         )
+
+
+def _between_lives(journal: Path) -> str:
+    """The newest run that began to destroy and did not end, unless a later one brought the castle up again; or ""."""
+    from ephemeral_castle.model.runview import reduce
+
+    with JournalReader(journal) as reader:
+        for run in reader.runs():
+            if RunStatus(run.status) is RunStatus.DONE and Verb(run.verb) in SETTLING:
+                return ""
+            if (
+                RunStatus(run.status) in UNFINISHED
+                and reduce(reader.plan(run.id), reader.events(run.id)).passed_no_return
+            ):
+                return str(run.id)
+    return ""
 
 
 def new_run_id() -> str:

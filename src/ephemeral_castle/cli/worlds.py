@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ephemeral_castle.cli.places import Places, places
-from ephemeral_castle.errors import CastleError, Denied
+from ephemeral_castle.errors import CastleError, Denied, Transient
 from ephemeral_castle.spi.secret import Secret
 from ephemeral_castle.spi.world import TreasuryAccess
 from ephemeral_castle.world.bundle import RealWorld
@@ -139,6 +139,8 @@ async def accounts(objects: S3Objects) -> VersityIdentities | None:
     found = VersityIdentities(objects)
     try:
         await found.names()
+    except Transient:
+        raise  # no answer is no proof that there are none
     except CastleError:
         return None
     return found

@@ -40,7 +40,7 @@ class _Duty:
 _DUTIES = (
     _Duty(
         verb="backup",
-        flags=" --expire",
+        flags=" --prove --expire",
         what="Backup",
         rhythm="every night",
         when="OnCalendar=*-*-* 03:00:00\nRandomizedDelaySec=30min\nPersistent=true",

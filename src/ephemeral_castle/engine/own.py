@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ephemeral_castle.engine.context import Shared, StepContext
+from ephemeral_castle.errors import Refused
 from ephemeral_castle.model.castle import Layer, Verb
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.model.step import Effect, Observation, Phase, State, Step
@@ -31,36 +33,53 @@ class OwnDriver:
     def plan(self, layer: Layer, options: Any, request: Request, /) -> Sequence[Step]:
         """Writer identity, record of the seal, revocation of the old writer, record of the new life."""
         del options
+        return [*self._sealing(layer, request), *self._new_life(layer, request), *self._recording(layer, request)]
+
+    def _sealing(self, layer: Layer, request: Request) -> list[Step]:
         steps: list[Step] = []
-        if request.verb in NEW_LIFE:
-            steps.append(self._step(layer, "writer", "give the new life its own writer identity", Phase.PREPARE))
         if request.verb in SEALING:
-            proven = tuple(f"proven:{name.id}?" for name in request.site.layers)
             title = "bring the treasury's objects to its disk"
-            steps.append(self._step(layer, "settle", title, Phase.PROVE, needs=proven))
-            needs = (*(f"sealed:{name.id}?" for name in request.site.layers), f"{layer.id}.settle")
+            steps.append(self._step(layer, "settle", title, Phase.PROVE, needs=_each(request, "proven:{}?")))
+            needs = (*_each(request, "sealed:{}?"), f"{layer.id}.settle")
             title = "write the seal into the record"
             seal = self._step(layer, "record-seal", title, Phase.SEAL, effect=Effect.ONCE, needs=needs)
             # A seal that was taken back must not stay in the record: a later death would bring back its moment only.
             steps.append(dataclasses.replace(seal, undo=True))
-        if request.verb is Verb.RAISE:
+        if request.verb in (*SEALING, Verb.RAISE, Verb.RESTORE):
             title = "take an old seal out of the record"
-            unseal = self._step(layer, "unseal", title, Phase.RESTORE)
+            phase = Phase.RESTORE if request.verb is Verb.RAISE else Phase.PROVE
+            unseal = self._step(layer, "unseal", title, phase, needs=_each(request, "{}.survey?"))
             steps.append(dataclasses.replace(unseal, provides=("unsealed",)))
-        if request.verb in NEW_LIFE:
-            title = "revoke the old life's writer identity"
-            revoke = self._step(layer, "revoke", title, Phase.APPLY, effect=Effect.IRREVERSIBLE)
-            steps.append(dataclasses.replace(revoke, provides=("old-writer-revoked",), needs=("castle.writer",)))
-            needs = tuple(f"address:{layer.id}?" for layer in request.site.layers)
-            title = "doors for people on this computer's loopback"
-            doors = self._step(layer, "doors", title, Phase.OPEN, needs=needs)
-            steps.append(dataclasses.replace(doors, provides=("doors",), recheck=True))
+        return steps
+
+    def _new_life(self, layer: Layer, request: Request) -> list[Step]:
+        if request.verb not in NEW_LIFE:
+            return []
+        writer = self._step(layer, "writer", "give the new life its own writer identity", Phase.PREPARE)
+        title = "revoke the old life's writer identity"
+        revoke = self._step(layer, "revoke", title, Phase.APPLY, effect=Effect.IRREVERSIBLE, needs=(writer.id,))
+        title = "announce the new timeline in the record"
+        arrived = _each(request, "arrived:{}?")
+        announce = self._step(layer, "announce", title, Phase.RESTORE, effect=Effect.ONCE, needs=arrived)
+        title = "doors for people on this computer's loopback"
+        doors = self._step(layer, "doors", title, Phase.OPEN, needs=_each(request, "address:{}?"))
+        return [
+            writer,
+            dataclasses.replace(revoke, provides=("old-writer-revoked",)),
+            dataclasses.replace(announce, provides=("announced",)),
+            dataclasses.replace(doors, provides=("doors",), recheck=True),
+        ]
+
+    def _recording(self, layer: Layer, request: Request) -> list[Step]:
+        make = partial(self._step, layer, effect=Effect.ONCE)
+        steps: list[Step] = []
         if request.verb in NEW_LIFE or (request.verb is Verb.RESTORE and not request.side):
-            title = "write the new life into the record"
-            steps.append(self._step(layer, "record-life", title, Phase.VERIFY, effect=Effect.ONCE, needs=("served?",)))
+            steps.append(make("record-life", "write the new life into the record", Phase.VERIFY, needs=("served?",)))
+        if request.verb is Verb.BACKUP and request.prove:
+            proven = _each(request, "proven:{}?")
+            steps.append(make("record-proof", "write the proof into the record", Phase.PROVE, needs=proven))
         if request.verb is Verb.WIPE:
-            title = "write the wipe into the record"
-            steps.append(self._step(layer, "record-wipe", title, Phase.VERIFY, effect=Effect.ONCE))
+            steps.append(make("record-wipe", "write the wipe into the record", Phase.VERIFY))
         return steps
 
     def _step(
@@ -93,12 +112,18 @@ class OwnDriver:
             case "writer":
                 return await self._see_writer(ctx)
             case "record-seal":
-                done = record.pending_life == _pending(ctx) and record.run == ctx.run
+                return Observation(REACHED if self._seal_recorded(ctx) else NOT_REACHED)
+            case "record-proof":
+                new = {name: facts["proof"] for name, facts in self._proven(ctx).items()}
+                done = all(record.lineage.get(name, {}).get("proof") == proof for name, proof in new.items())
                 return Observation(REACHED if done else NOT_REACHED)
+            case "announce":
+                missing = [name for name in self._arriving(ctx) if not record.lineage.get(name, {}).get("arriving")]
+                return Observation(NOT_REACHED if missing else REACHED)
             case "settle":
                 return Observation(NOT_REACHED)
             case "unseal":
-                return Observation(NOT_REACHED if _sealed_layers(record, ctx.life) else REACHED)
+                return Observation(NOT_REACHED if _open_seals(ctx) else REACHED)
             case "revoke":
                 return await self._see_revoked(ctx)
             case "doors":
@@ -123,7 +148,14 @@ class OwnDriver:
             case "doors":
                 return await self._open_doors(ctx)
             case "unseal":
-                await self._save(ctx, lambda r: _unsealed(r, _sealed_layers(r, r.life)))
+                layers = _open_seals(ctx)
+                await self._save(ctx, lambda r: _unsealed(r, [name for name in layers if r.lineage[name].get("seal")]))
+            case "record-proof":
+                proven = self._proven(ctx)
+                await self._save(ctx, lambda r: dataclasses.replace(r, lineage=_joined(r.lineage, proven)))
+            case "announce":
+                arriving = self._arriving(ctx)
+                await self._save(ctx, lambda r: dataclasses.replace(r, lineage=_joined(r.lineage, arriving)))
             case "record-wipe":
                 await self._save(ctx, lambda r: dataclasses.replace(r, site="", computer="", run=ctx.run))
             case _:
@@ -143,6 +175,13 @@ class OwnDriver:
     async def _see_writer(self, ctx: Context) -> Observation:
         identities = ctx.world.identities
         name = writer_name(ctx.record, ctx.life)
+        if identities is None and ctx.record.writers:
+            raise Refused(
+                "the treasury's accounts cannot be managed any more",
+                why=f"the record names {', '.join(ctx.record.writers.values())}; the account interface refuses our key",
+                state="nothing was changed",
+                hints=["look at the access key in the key file", "castle doctor"],
+            )
         if identities is None:
             text = "this treasury has no accounts that castle can manage: every life writes with the same key"
             ctx.diagnostic("warning", text)
@@ -195,6 +234,27 @@ class OwnDriver:
                 opened[name] = f"127.0.0.1:{port}"
         return Observation(REACHED, ", ".join(f"{k} {v}" for k, v in opened.items()), {"addresses": opened})
 
+    def _proven(self, ctx: Context) -> dict[str, Any]:
+        """What this run has proven, by layer."""
+        found = {layer.id: _gather(self._shared(ctx), f"sealed:{layer.id}") for layer in ctx.request.site.layers}
+        return {name: facts for name, facts in found.items() if "proof" in facts}
+
+    def _arriving(self, ctx: Context) -> dict[str, Any]:
+        """Timelines that this run is about to begin, by layer."""
+        found = {layer.id: _gather(self._shared(ctx), f"arriving:{layer.id}") for layer in ctx.request.site.layers}
+        return {name: {"arriving": facts} for name, facts in found.items() if facts}
+
+    def _seal_recorded(self, ctx: Context) -> bool:
+        """Whether the record holds just the seals of this run as they are now: an undone one was another."""
+        record = ctx.record
+        if record.pending_life != _pending(ctx) or record.run != ctx.run:
+            return False
+        for layer in ctx.request.site.layers:
+            seal = _gather(self._shared(ctx), f"sealed:{layer.id}").get("seal")
+            if seal and (record.lineage.get(layer.id, {}).get("seal") or {}).get("mark") != seal["mark"]:
+                return False
+        return True
+
     async def _record_seal(self, ctx: Context) -> None:
         shared = self._shared(ctx)
         lineage = {**ctx.record.lineage}
@@ -202,8 +262,9 @@ class OwnDriver:
             lineage[layer.id] = {**lineage.get(layer.id, {}), **_gather(shared, f"sealed:{layer.id}")}
         lineage = {key: value for key, value in lineage.items() if value}
         pending = _pending(ctx)
+        await ctx.world.settle()  # the last segments first: once the seal is recorded nobody waits for them again
         await self._save(ctx, lambda r: dataclasses.replace(r, lineage=lineage, pending_life=pending, run=ctx.run))
-        await ctx.world.settle()  # the last segments and this record: a power cut must not take them back
+        await ctx.world.settle()
 
     async def _record_life(self, ctx: Context) -> None:
         shared = self._shared(ctx)
@@ -216,7 +277,8 @@ class OwnDriver:
         for layer in ctx.request.site.layers:
             born = _gather(shared, f"home:{layer.id}")
             if born:
-                lineage[layer.id] = {**lineage.get(layer.id, {}), **born}
+                kept = {key: value for key, value in lineage.get(layer.id, {}).items() if key != "arriving"}
+                lineage[layer.id] = {**kept, **born}
 
         def change(record: Record) -> Record:
             return dataclasses.replace(
@@ -244,6 +306,11 @@ class OwnDriver:
         return ctx.shared
 
 
+def _each(request: Request, token: str) -> tuple[str, ...]:
+    """A capability of every layer."""
+    return tuple(token.format(layer.id) for layer in request.site.layers)
+
+
 def writer_name(record: Record, life: int) -> str:
     """Access key id of a life's writer: `castle-<first 8 of the id>-<life>`."""
     return f"castle-{record.id[:8]}-{life}"
@@ -263,6 +330,19 @@ def _pending(ctx: Context) -> int:
 def _sealed_layers(record: Record, life: int) -> list[str]:
     """Layers whose seal ended this life."""
     return [name for name, known in record.lineage.items() if (known.get("seal") or {}).get("life") == life]
+
+
+def _open_seals(ctx: Context) -> list[str]:
+    """Layers that are sealed in the record while their treasure stands and will be opened or sealed anew."""
+    if ctx.request.verb is Verb.RAISE:
+        return _sealed_layers(ctx.record, ctx.life)
+    sealed = _sealed_layers(ctx.record, ctx.old_life)
+    others = [name for name in sealed if ctx.record.lineage[name]["seal"]["run"] != ctx.run]
+    return [name for name in others if ctx.facts(f"{name}.survey").get("presence") == "present"]
+
+
+def _joined(lineage: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    return {**lineage, **{name: {**lineage.get(name, {}), **facts} for name, facts in more.items()}}
 
 
 def _unsealed(record: Record, layers: Sequence[str]) -> Record:

@@ -40,7 +40,8 @@ def check_residence(record: Record, request: Request, run: str, new_life: tuple[
         Refused: nothing is started, archived or destroyed here.
     """
     old, life = new_life
-    if life > old and record.life >= life and record.run != run:
+    ended = record.life not in (old, life) or (life > old and record.life >= life)
+    if record.run != run and ended:
         raise Refused(
             f"life {record.life} of castle `{record.name}` was raised by another run meanwhile",
             why=f"run {record.run} did it; this run began when life {old} stood",

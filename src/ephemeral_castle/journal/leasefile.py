@@ -186,7 +186,7 @@ def busy(found: LeaseBody, now: float) -> Busy:
         f"last heard {age:.0f} s ago by its own clock (fence {found.fence})",
         state="nothing was changed by us",
         hints=[
-            f"if that computer is gone for good: give the same command again after {found.lease_s:.0f} s of silence",
+            f"if that computer is gone for good: --source-lost waits {found.lease_s:.0f} s, then takes over",
             f"on {found.host or 'that computer'}: castle watch {found.run}".rstrip(),
         ],
     )

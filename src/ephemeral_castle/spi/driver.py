@@ -21,6 +21,7 @@ class Request:
         new, adopt, source_lost, abandon_data: explicit words of the command line; they hold for this run only.
         accept_loss_after: LSN behind which a hole in the history is accepted, or "".
         full: make a full backup. expire: let the keeper expire old backups.
+        prove: prove a fresh backup even where the last proof is young enough.
         to: point in time for `restore`, ISO 8601. side: bring it up beside the living one.
         set_label: a backup picked by a person, or "".
     """
@@ -36,6 +37,7 @@ class Request:
     full: bool = False
     expire: bool = False
     cold: bool = False
+    prove: bool = False
     to: str = ""
     side: bool = False
     set_label: str = ""
@@ -51,6 +53,7 @@ class Request:
             "full": self.full,
             "expire": self.expire,
             "cold": self.cold,
+            "prove": self.prove,
             "to": self.to,
             "side": self.side,
             "set_label": self.set_label,

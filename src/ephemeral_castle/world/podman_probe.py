@@ -76,7 +76,7 @@ async def probe(exec_: Exec | None = None) -> list[Check]:
 
 def _root() -> Check:
     root = os.geteuid() == 0
-    fact = "root" if root else f"user id {os.geteuid()}; plan, check and init work without root, machines do not"
+    fact = "root" if root else f"user id {os.geteuid()}; plan --offline and card work without root, machines do not"
     return Check("root", root, fact, "" if root else "sudo castle doctor", SECTION)
 
 

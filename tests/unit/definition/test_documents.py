@@ -148,7 +148,7 @@ def test_units_of_systemd() -> None:
         "castle-here-status.timer",
     ]
     backup = units["castle-here-backup.service"].splitlines()
-    assert 'ExecStart=/opt/castle backup -f "/srv/my castle/50%%.yaml" --expire' in backup
+    assert 'ExecStart=/opt/castle backup -f "/srv/my castle/50%%.yaml" --prove --expire' in backup
     assert "ExecStart=/opt/castle status -f " in units["castle-here-status.service"]
     for name, text in units.items():
         assert text.startswith("[Unit]\n")

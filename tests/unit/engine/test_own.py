@@ -44,7 +44,10 @@ def begin(verb: Verb, kept: Record, action: str) -> tuple[OwnDriver, Any, StepCo
     driver, records = OwnDriver(), Records(kept)
     step = next(s for s in driver.plan(Layer("castle", Role.GROUND, "castle"), None, request) if s.action == action)
     shared = cast(
-        "Shared", SimpleNamespace(request=request, run="r9", life=3, old_life=3, records=records, record=kept)
+        "Shared",
+        SimpleNamespace(
+            request=request, run="r9", life=3, old_life=3, records=records, record=kept, view=SimpleNamespace(steps={})
+        ),
     )
     return driver, step, StepContext(shared, step, 1), records
 

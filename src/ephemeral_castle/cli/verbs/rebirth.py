@@ -10,7 +10,15 @@ from ephemeral_castle.cli import exit_codes
 from ephemeral_castle.cli.command import VerbCommand
 from ephemeral_castle.cli.confirm import confirm_name
 from ephemeral_castle.cli.load import load
-from ephemeral_castle.cli.options import Common, budget_option, common, confirm_option, detach_option, life_options
+from ephemeral_castle.cli.options import (
+    Common,
+    budget_option,
+    common,
+    confirm_option,
+    detach_option,
+    life_options,
+    prove_option,
+)
 from ephemeral_castle.cli.request import request_of
 from ephemeral_castle.cli.runs import start
 from ephemeral_castle.model.castle import Verb
@@ -27,6 +35,7 @@ from ephemeral_castle.model.castle import Verb
     exit_codes=(*exit_codes.ON_RUNS, exit_codes.OVER_BUDGET, exit_codes.UNCONFIRMED),
 )
 @life_options
+@prove_option
 @confirm_option
 @detach_option
 @budget_option

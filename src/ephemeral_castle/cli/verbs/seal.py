@@ -7,7 +7,8 @@ import click
 from ephemeral_castle.cli import exit_codes
 from ephemeral_castle.cli.command import VerbCommand
 from ephemeral_castle.cli.load import load
-from ephemeral_castle.cli.options import Common, common, detach_option
+from ephemeral_castle.cli.options import Common, common, detach_option, prove_option
+from ephemeral_castle.cli.request import request_of
 from ephemeral_castle.cli.runs import start
 from ephemeral_castle.model.castle import Verb
 
@@ -22,11 +23,12 @@ from ephemeral_castle.model.castle import Verb
     ),
     exit_codes=exit_codes.ON_RUNS,
 )
+@prove_option
 @detach_option
 @common(progress=True)
-def command(told: Common, *, detach: bool) -> int:
+def command(told: Common, *, detach: bool, prove: bool) -> int:
     """Fence writers out and prove that the backup holds everything.
 
     After it nothing can be written until `castle raise`.
     """
-    return start(told, load(told), Verb.SEAL, {}, detach=detach)
+    return start(told, load(told), Verb.SEAL, request_of({"prove": prove}), detach=detach)

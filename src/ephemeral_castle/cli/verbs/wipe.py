@@ -10,7 +10,7 @@ from ephemeral_castle.cli import exit_codes
 from ephemeral_castle.cli.command import VerbCommand
 from ephemeral_castle.cli.confirm import confirm_name
 from ephemeral_castle.cli.load import load
-from ephemeral_castle.cli.options import Common, common, confirm_option, detach_option
+from ephemeral_castle.cli.options import Common, common, confirm_option, detach_option, prove_option
 from ephemeral_castle.cli.request import request_of
 from ephemeral_castle.cli.runs import start
 from ephemeral_castle.model.castle import Verb
@@ -28,6 +28,7 @@ from ephemeral_castle.model.castle import Verb
 )
 @click.option("--abandon-data", is_flag=True, help="Give up what was written since the last archived change.")
 @click.option("--cold", is_flag=True, help="Drop cached images too.")
+@prove_option
 @confirm_option
 @detach_option
 @common(progress=True)

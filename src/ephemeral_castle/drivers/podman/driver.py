@@ -230,7 +230,16 @@ class PodmanDriver:
 
     async def _inventory(self, fleet: Fleet, step: Step, ctx: Context) -> Observation:
         """What stands in the record or was an intent, and carries our mark: only that will be destroyed."""
-        found = [{"kind": s.kind, "id": s.id, "name": s.name, "life": s.life} for s in await fleet.all() if s.ours]
+        ours = [seen for seen in await fleet.all() if seen.ours]
+        others = sorted({seen.life for seen in ours if seen.life != ctx.old_life})
+        if others:
+            raise Refused(
+                f"machines of life {others[-1]} stand beside those of life {ctx.old_life}",
+                why="a run that was not finished made them; they may hold data that no seal knows of",
+                state="nothing was destroyed",
+                hints=["castle runs, to find the run that is not finished", "castle resume RUN"],
+            )
+        found = [{"kind": seen.kind, "id": seen.id, "name": seen.name, "life": seen.life} for seen in ours]
         if ctx.facts(step.id).get("inventory", found) != found:
             return Observation(NOT_REACHED, "something came or went since it was listed")
         return Observation(REACHED, f"{len(found)} containers and volumes", {"inventory": found})

@@ -40,8 +40,10 @@ class Desk:
 
     async def _kept(self, ctx: Context, key: tuple[int, str, str], *, old: bool) -> Session:
         async with self.turns.setdefault(key, asyncio.Lock()):
-            if key in self.sessions and self.sessions[key].alive:
-                return self.sessions[key]
+            if key in self.sessions:
+                if self.sessions[key].alive:
+                    return self.sessions[key]
+                await self._close(self.sessions.pop(key))
             place = Place(ctx, old=old)
             if key[2] == "pooler":
                 opened = await place.pooler_session()
@@ -65,7 +67,9 @@ class Desk:
 
     def pids(self, life: int) -> list[int]:
         """Server processes of our own sessions with one life."""
-        return [session.pid for key, session in self.sessions.items() if key[0] == life and session.pid]
+        return [
+            session.pid for key, session in self.sessions.items() if key[0] == life and session.pid and session.alive
+        ]
 
     async def forget(self, ctx: Context, *, old: bool = False) -> None:
         """Ends PgBouncer's console: a new one is opened at the next use."""

@@ -55,8 +55,8 @@ class Home(Part):
             return Observation(REACHED if there["marked"] else NOT_REACHED, "", {"arrival": "created"})
         if not replay["in_recovery"]:
             return Observation(REACHED, "it accepts writes already", {"arrival": "restored", "promoted": True})
-        if self._reached(replay["replayed"], OPEN_STILL):
-            return Observation(REACHED, f"replayed to {replay['replayed']}", {"arrival": "restored"})
+        if self._reached(replay["replayed"], 0.0):  # the end of an open archive is only seen by waiting: see _follow
+            return self._restored(replay["replayed"])
         return Observation(NOT_REACHED, f"replayed to {replay['replayed']} of {self.target()['lsn']}")
 
     async def act(self) -> Observation | None:
@@ -76,10 +76,16 @@ class Home(Part):
             await provision(self)
             return Observation(REACHED, "born", {"arrival": "created"})
         try:
-            await self._follow()
+            return self._restored(await self._follow())
         except Unreachable as error:
             raise await self._cause(error) from error
-        return await self._arrived()
+
+    def _restored(self, replayed: str) -> Observation:
+        timeline = self.target().get("timeline")
+        facts: dict[str, Any] = {"arrival": "restored"}
+        if timeline:
+            facts[f"arriving:{self.layer}"] = {"timeline": int(timeline) + 1, "life": self.ctx.life}
+        return Observation(REACHED, f"replayed to {replayed}", facts)
 
     def _long_replay(self) -> bool:
         """Whether segments are worth fetching ahead: it pays for a long replay, and costs 0.4 s at the promotion."""
@@ -114,8 +120,8 @@ class Home(Part):
             )
         return explain(code, said, "restore") if code else error
 
-    async def _follow(self) -> None:
-        """Waits inside open sessions until replay reaches the target; never longer than the step's deadline.
+    async def _follow(self) -> str:
+        """Waits inside open sessions until replay reaches the target; gives where it stands.
 
         A standby waits at a hole instead of taking it for the end, so what does not arrive is told, not lost. The end
         of an archive is not always the end of a record: there it is enough that nothing moves inside the last segment.
@@ -127,8 +133,8 @@ class Home(Part):
         while True:
             replay = await session.json(sql.REPLAY)
             still = clock.monotonic() - changed
-            if self._reached(replay["replayed"], still):
-                return
+            if not replay["in_recovery"] or self._reached(replay["replayed"], still):
+                return str(replay["replayed"])
             if replay["replayed"] != last:
                 changed, last = clock.monotonic(), str(replay["replayed"])
                 self.ctx.progress(f"replayed to {last} of {self.target()['lsn']}")
@@ -148,7 +154,7 @@ class Home(Part):
             return True
         if not target.get("open") or replayed is None or still < OPEN_STILL:
             return False
-        return Lsn.parse(replayed).value >= wanted.value - 2 * SEGMENT
+        return Lsn.parse(replayed).value > wanted.value - SEGMENT
 
     def target(self) -> Mapping[str, Any]:
         """Where replay must come: the mark of this run's seal, else what the survey found."""

@@ -96,12 +96,14 @@ class Hub:
         return channel
 
     async def _read(self) -> None:
-        with contextlib.suppress(CastleError):
-            while (line := await self.process.read_line(PATIENCE)) is not None:
-                self._hand_out(line)
-        self.alive = False
-        for channel in self.channels.values():
-            channel.end()
+        try:
+            with contextlib.suppress(CastleError):
+                while (line := await self.process.read_line(PATIENCE)) is not None:
+                    self._hand_out(line)
+        finally:
+            self.alive = False
+            for channel in self.channels.values():
+                channel.end()
 
     def _hand_out(self, line: str) -> None:
         for position, sign in enumerate(line):

@@ -17,7 +17,8 @@ set -u
 data=/pg/data
 export PGBACKREST_CONFIG=/run/castle/pgbackrest.conf
 mkdir -p -m 700 /pg/data /pg/spool
-rm -f /pg/control /pg/failed /pg/ready /pg/fenced
+# A killed server leaves its pid behind, and in a new container that number may be anybody: no other server can be here.
+rm -f /pg/control /pg/failed /pg/ready /pg/fenced $data/postmaster.pid
 order=$1
 shift
 fail() {{
@@ -96,6 +97,8 @@ POSTGRES = Recipe(
         f"usermod -u {UID} postgres",
         f"groupmod -g {UID} postgres",
         "rm -rf /var/lib/postgresql/15 /etc/postgresql/15",
+        # Debian's psql is a Perl script that looks for the real one: it costs time, and holds what psql is given.
+        f"ln -s {BIN}/psql /usr/local/bin/psql",
         "mkdir -p /pg /var/lib/pgbackrest /proof",
         "chown postgres:postgres /pg /var/lib/pgbackrest /proof /var/lib/postgresql",
         "chmod 700 /pg /var/lib/pgbackrest /proof",

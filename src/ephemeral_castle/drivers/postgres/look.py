@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +27,8 @@ async def look(ctx: Context, desk: Desk) -> Mapping[str, Any]:
     proof = part.lineage.get("proof") or {}
     treasure: dict[str, Any] = {"proof": {"label": proof["label"], "age": now - proof["at"]} if proof else {}}
     found: dict[str, Any] = {"treasures": {part.layer: treasure}, "alarms": [], "unseen": [], "states": []}
-    state = await part.place(old=True).state()
+    # Each way into a machine costs time, so all are begun at once; what fails is judged by the state.
+    state, _, backup = await asyncio.gather(part.place(old=True).state(), _wake(part), _backup(part, now))
     seal = part.lineage.get("seal") or {}
     if state != "running" and seal.get("life") == ctx.life:
         treasure |= {"state": "sealed", "backup": {"label": seal.get("label"), "age": now - float(seal["at"])}}
@@ -54,16 +57,24 @@ async def look(ctx: Context, desk: Desk) -> Mapping[str, Any]:
     if archiver["age"] is not None:
         why = "since the last archived segment"
         treasure["rpo"] = {"seconds": float(archiver["age"]), "bound": True, "why": why}
-    try:
-        treasure["backup"] = await _backup(part, now)
-    except CastleError as error:
-        found["unseen"].append(f"backups of `{part.layer}`: {error.message}")
+    if isinstance(backup, CastleError):
+        found["unseen"].append(f"backups of `{part.layer}`: {backup.message}")
+    else:
+        treasure["backup"] = backup
     return found
 
 
-async def _backup(part: Part, now: float) -> dict[str, Any]:
-    result = await part.place(old=True).run(
-        "pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", "--repo=1", "--output=json", "info"
-    )
-    newest = parse_info(result.out, "castle").newest()
+async def _wake(part: Part) -> None:
+    with contextlib.suppress(CastleError):
+        await part.session(old=True)
+
+
+async def _backup(part: Part, now: float) -> dict[str, Any] | CastleError:
+    try:
+        result = await part.place(old=True).run(
+            "pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", "--repo=1", "--output=json", "info"
+        )
+        newest = parse_info(result.out, "castle").newest()
+    except CastleError as error:
+        return error
     return {"label": newest.label, "age": now - newest.stop} if newest else {}

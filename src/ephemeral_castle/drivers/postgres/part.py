@@ -72,10 +72,10 @@ class Part:
     async def session(self, database: str = "postgres", name: str = "a", *, old: bool = False) -> Session:
         """An open session. A database that was brought home already is started again if it does not run."""
         if not old and self.facts("home"):
-            await self._still_awake()
+            await self.still_awake()
         return await self.desk.session(self.ctx, database, name, old=old)
 
-    async def _still_awake(self) -> None:
+    async def still_awake(self) -> None:
         """The computer may have been started anew since an earlier runner brought the data home; asked once."""
         from ephemeral_castle.drivers.postgres.awake import awake  # it is made of parts itself
 

@@ -87,7 +87,7 @@ class Place:
 
     @property
     def _control(self) -> str:
-        """Where the machine sees the control data that the container writes after each clean stop."""
+        """Where the machine sees the control data that the container writes when its server has ended."""
         return f"/var/lib/containers/storage/volumes/{self.name}/_data/control"
 
     def _treasury(self) -> str:
@@ -136,9 +136,10 @@ class Place:
         await machine.transport.run(["podman", "stop", "-t", "0", self.pooler_name])
 
     async def stopped_cleanly(self) -> bool:
-        """Whether the container that does not run wrote its control data down, as it does after a clean stop."""
+        """Whether the server of the container that does not run was shut down, by the control data it left."""
         machine = await self.machine()
-        return (await machine.transport.run(["test", "-e", self._control])).ok
+        result = await machine.transport.run(["grep", "-q", "^Database cluster state: *shut down$", self._control])
+        return result.ok
 
     async def last_words(self) -> tuple[int, str, int]:
         """After the container ended: what pgBackRest ended with (0 if that is not known) and said, bytes left there.
@@ -159,7 +160,9 @@ class Place:
         return int(code) if code.isdecimal() else 0, log.strip(), int(free) << 10
 
     async def volume_exists(self) -> bool:
-        """Whether the machine holds a volume of this database."""
+        """Whether the machine holds a volume of this database; Transient when its podman cannot tell."""
         machine = await self.machine()
         result = await machine.transport.run(["podman", "volume", "exists", self.name])
+        if result.code not in (0, 1):
+            raise Transient(f"podman on machine {machine.id} cannot list its volumes", why=result.last_words())
         return result.ok

@@ -7,7 +7,8 @@ from ephemeral_castle.drivers.postgres.configuration import reader_files
 from ephemeral_castle.drivers.postgres.image import POSTGRES
 from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
 from ephemeral_castle.drivers.postgres.prove import QUIET
-from ephemeral_castle.errors import Unreachable
+from ephemeral_castle.errors import Refused, Unreachable
+from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.cold import drop, see_dropped
 
@@ -64,6 +65,7 @@ class Revive(Part):
             return Observation(REACHED, "its end has begun")
         if not self.facts_of_ground().get("volumes"):
             return Observation(REACHED, "no machine of the old life is here", {"presence": ABSENT})
+        self._not_sealed()
         place = self.place(old=True)
         try:
             state = await place.state()
@@ -76,6 +78,17 @@ class Revive(Part):
         if self.facts("mark") and await place.stopped_cleanly():
             return Observation(REACHED, "stopped behind the mark: a start would write after it")
         return Observation(NOT_REACHED, state)
+
+    def _not_sealed(self) -> None:
+        """A backup or a look at the past must not wake what was sealed."""
+        seal = self.lineage.get("seal") or {}
+        if self.ctx.request.verb in (Verb.BACKUP, Verb.RESTORE) and seal.get("life") == self.ctx.old_life:
+            raise Refused(
+                "the castle is sealed",
+                why="nothing may be written behind a seal, and a database that is started writes",
+                state="nothing was changed",
+                hints=["castle raise, to open it again"],
+            )
 
     async def act(self) -> Observation | None:
         """Delivers the secrets again (memory forgets them) and starts both containers."""

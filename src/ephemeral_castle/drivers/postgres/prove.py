@@ -86,12 +86,14 @@ CONTROL = "/pg/data/global/pg_control"
 
 async def control_outside(part: Part) -> None:
     """`archive-get` outside the castle asks for a pg_control of the cluster: hands it a copy."""
-    control = await part.place(old=True).run("base64", "-w0", CONTROL)
+    session = await part.session(old=True)
+    control = await session.value(
+        r"select translate(encode(pg_read_binary_file('global/pg_control'), 'base64'), E'\n', '')"
+    )
     script = f"mkdir -p $(dirname {CONTROL}) && base64 -d > {CONTROL}"
-    result = await part.outside().run("sh", "-c", script, stdin=control.out.encode())
-    if not control.ok or not result.ok:
-        why = (result if control.ok else control).last_words()
-        raise Transient("the control file of the database cannot be copied out", why=why)
+    result = await part.outside().run("sh", "-c", script, stdin=control.encode())
+    if not result.ok:
+        raise Transient("the control file of the database cannot be copied out", why=result.last_words())
 
 
 async def repository(part: Part) -> RepoInfo:
@@ -188,7 +190,7 @@ class Proof(Part):
 
     async def act(self) -> Observation | None:
         """Restores the set alone (`--type=immediate`: the marker lies before its end), starts it, counts."""
-        label = str(self.facts("backup")["label"])
+        label = str((self.facts("backup") or self.facts("backup-now"))["label"])
         nonce = str(self.facts("marker-a")["nonce"])
         script = _PROOF.format(bin=BIN, folder=self.folder, label=label)
         self.ctx.progress(f"restoring {label} outside the castle")

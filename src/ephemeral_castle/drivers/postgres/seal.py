@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ephemeral_castle.drivers.postgres.awake import awake, awake_pooler
+from ephemeral_castle.drivers.postgres.awake import awake, awake_pooler, start_pooler
 from ephemeral_castle.drivers.postgres.digests import open_sessions, take
 from ephemeral_castle.drivers.postgres.listing import listed
 from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
@@ -20,6 +20,7 @@ from ephemeral_castle.postgres.exits import explain
 from ephemeral_castle.postgres.lsn import Lsn
 from ephemeral_castle.postgres.segments import Segment
 
+SHORTEST_PROOF = 3600.0  # seconds: a run may take as long as that between proof and seal, whatever proof.max_age is
 POLL = 0.01  # seconds between looks for an archived segment, inside an open session
 AGAIN = "castle rebirth"
 NO_CONTROL = 3  # our own exit status; those of pgBackRest begin at 25, and 1 is its "not there"
@@ -135,7 +136,7 @@ class Fence(Part):
             await console.ask("RESUME", timeout=10)
         except CastleError as error:
             if "not paused" not in f"{error} {error.why}":
-                self.ctx.diagnostic("warning", f"PgBouncer did not resume: {error}; `castle raise` starts it anew")
+                await start_pooler(self, old=True)  # a new one is not paused
 
 
 class Digest(Part):
@@ -264,6 +265,7 @@ class Stop(Part):
 
     async def act(self) -> Observation | None:
         """Ends sessions, stops both servers, compares."""
+        self._proof_holds()
         place = self.place(old=True)
         if self.desk.known(self.ctx.old_life):
             await refuse_superusers(self)
@@ -278,6 +280,18 @@ class Stop(Part):
             state = "the database is being started again; nothing was destroyed"
             raise Refused("something was written after the cut", why=reason, state=state, hints=[AGAIN])
         return Observation(REACHED, "stopped right after the mark", self._sealed(mark))
+
+    def _proof_holds(self) -> None:
+        """A run that lay broken off for days must not rely on what it proved before."""
+        at = self.facts("proof").get("at")
+        longest = max(self.ctx.request.castle.proof_max_age, SHORTEST_PROOF)
+        if at is not None and self.ctx.world.clock.now() - float(at) > longest:
+            raise Refused(
+                "the proof of this run is too old",
+                why=f"it was made more than {longest / 3600:g} h ago, and the run was broken off since",
+                state=UNTOUCHED,
+                hints=["castle cancel", AGAIN],
+            )
 
     def _sealed(self, mark: dict[str, Any]) -> dict[str, Any]:
         """What the record keeps of the seal: all that another computer needs to bring the data home."""

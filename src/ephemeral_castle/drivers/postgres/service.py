@@ -70,9 +70,11 @@ class Pooler(Part):
     """PgBouncer runs and knows where the database is."""
 
     async def observe(self) -> Observation:
-        """Whether its container runs."""
+        """Whether its container runs, and the database behind it once that was brought home."""
         if await self.place().state(pooler=True) != "running":
             return Observation(NOT_REACHED, "not running")
+        if self.facts("home") and self.ctx.life not in self.desk.awake and await self.place().state() != "running":
+            return Observation(NOT_REACHED, "the database behind it does not run")
         return await self._facts()
 
     async def _facts(self) -> Observation:
@@ -88,6 +90,8 @@ class Pooler(Part):
 
     async def act(self) -> Observation | None:
         """Starts it beside the restore: it waits for the database by itself."""
+        if self.facts("home"):
+            await self.still_awake()
         await start_pooler(self, old=False)
         return await self._facts()
 
@@ -157,6 +161,15 @@ class BackupNow(TakeBackup):
             "pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", "--repo=2", f"--type={self.kind}",
             f"--annotation=castle-run={self.annotation}", "backup", timeout=7200,
         )  # fmt: skip
+        if result.ok:
+            result = await place.run(
+                "pgbackrest",
+                "--config=/run/castle/pgbackrest.conf",
+                "--stanza=castle",
+                "--repo=2",
+                "expire",
+                timeout=600,
+            )
         if not result.ok:
             self.ctx.diagnostic("warning", f"repo2 (local): {explain(result.code, result.err, 'backup')}")
         return None

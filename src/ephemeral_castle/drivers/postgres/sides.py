@@ -76,7 +76,8 @@ def recorded(part: Part) -> Recorded | None:
     seal: dict[str, Any] = lineage.get("seal") or {}
     record = part.ctx.record
     # A seal ends a life. While a later life stands (or stood), the history goes on behind it.
-    sealed = bool(seal) and seal["life"] == record.life
+    # One that was promoted and never entered the record left its announcement: its history goes on behind the seal.
+    sealed = bool(seal) and seal["life"] == record.life and not lineage.get("arriving")
     mark = seal["mark"]["lsn"] if sealed else lineage.get("mark", "0/0")
     return Recorded(
         system_id=int(lineage["system_id"]),

@@ -34,6 +34,9 @@ def plan(layer: Layer, options: PostgresOptions, request: Request) -> Sequence[S
     return steps
 
 
+OF_OTHERS = ("old-", "unsealed", "announced", "machines-gone")  # capabilities of other layers
+
+
 class _Maker:
     """Builds steps of one layer with short names."""
 
@@ -43,8 +46,7 @@ class _Maker:
     def step(self, action: str, title: str, phase: Phase, effect: Effect, needs: str = "", **more: Any) -> Step:
         """One step; `needs` are names of steps of this layer, or capabilities when they hold a colon or a dash."""
         full = tuple(
-            n if ":" in n or "." in n or n.startswith(("old-", "unsealed", "machines-gone")) else f"{self.layer.id}.{n}"
-            for n in needs.split()
+            n if ":" in n or "." in n or n.startswith(OF_OTHERS) else f"{self.layer.id}.{n}" for n in needs.split()
         )
         more.setdefault("deadline", 120.0)
         return Step(
@@ -122,8 +124,8 @@ class _Maker:
         sealed = (f"sealed:{self.layer.id}",)
         return [
             self.step("marker-b", "marker before the cut", phase, ONCE, "proof", undo=True),
-            self.step("fence", "fence writers out", phase, ONCE, "marker-b", undo=True, recheck=True, clock="cut",
-                      deadline=fence),
+            self.step("fence", "fence writers out", phase, ONCE, "marker-b unsealed?", undo=True, recheck=True,
+                      clock="cut", deadline=fence),
             self.step("digest", "count and digest every table", phase, READ, "fence", deadline=3600, weight=1),
             self.step("mark", "restore point, switch, archived", phase, ONCE, "fence", weight=0.3),
             self.step("readback", "read the archive back", phase, READ, "mark", weight=0.3),
@@ -137,9 +139,10 @@ class _Maker:
         data, edge = f"machine:{self.options.machine}", f"machine:{self.options.pooler}"
         return [
             self.step("home", "bring the data home", phase, IRREVERSIBLE,
-                      f"{data} survey castle.writer outside-cold?", deadline=14400, weight=2),
+                      f"{data} survey castle.writer outside-cold?", deadline=14400, weight=2,
+                      provides=(f"arrived:{self.layer.id}",)),
             self.step("promote", "promote, archive the new history", phase, IRREVERSIBLE,
-                      "home old-writer-revoked", deadline=300, weight=0.6),
+                      "home old-writer-revoked announced?", deadline=300, weight=0.6),
             self.step("data-proof", "compare every table with the seal", phase, READ, "home", deadline=3600, weight=1),
             self.step("roles", "set the users' passwords", phase, IRREVERSIBLE, "promote"),
             self.step("pooler", "PgBouncer", phase, CONVERGE, f"{edge} {data} survey outside-cold?",
@@ -159,6 +162,10 @@ class _Maker:
         """A backup in every repository; the keeper expires when asked."""
         title = "full backup" if request.full else "incremental backup"
         steps = [self.step("backup-now", title, Phase.PROVE, ONCE, "survey", deadline=14400)]
+        if request.prove:
+            marker, _, proof = self.prove()
+            steps[0] = dataclasses.replace(steps[0], needs=(marker.id,))
+            steps = [marker, *steps, dataclasses.replace(proof, needs=(steps[0].id,))]
         if request.expire:
             steps.append(
                 self.step("expire", "expire old backups", Phase.PROVE, IRREVERSIBLE, "backup-now", deadline=3600)

@@ -105,10 +105,17 @@ class Survey(Part):
         known = recorded(self)
         state = await repo_state(self, info, known)
         stands = Lineage(int(mark["system_id"]), int(mark["timeline"]), Condition.RUNNING)
-        decision = decide(stands, state, known, Intent(adopt=self.ctx.request.adopt))
+        decision = decide(
+            stands, state, known, Intent(adopt=self.ctx.request.adopt, own_timelines=frozenset(self._announced()))
+        )
         if isinstance(decision, Refuse):
             raise decision.error(self._where())
         return str(mark["system_id"])
+
+    def _announced(self) -> list[int]:
+        """The timeline that a run of ours announced before it promoted, and did not live to record."""
+        arriving = self.lineage.get("arriving") or {}
+        return [int(arriving["timeline"])] if arriving else []
 
     async def _greet_pooler(self) -> None:
         try:
@@ -134,7 +141,8 @@ class Survey(Part):
         proof = self.lineage.get("proof") or {}
         age = self.ctx.world.clock.now() - float(proof.get("at", 0))
         backup = info.backup(str(proof.get("label", "")))
-        if backup is None or backup.archive_start is None or age > self.ctx.request.castle.proof_max_age:
+        young = age <= self.ctx.request.castle.proof_max_age and not self.ctx.request.prove
+        if backup is None or backup.archive_start is None or not young:
             return {}
         try:
             since = await followed(self, info, backup.archive_start)
@@ -157,6 +165,7 @@ class Survey(Part):
             adopt=request.adopt,
             set_label=request.set_label,
             accept_loss_after=Lsn.parse(after) if after else None,
+            own_timelines=frozenset(self._announced()),
         )
         known = recorded(self)
         state = await repo_state(self, info, known, intent)
