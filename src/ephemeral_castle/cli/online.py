@@ -86,9 +86,11 @@ def _broken_off(castle: Castle, reader: JournalReader, last: RunInfo) -> list[di
     if wiring.runner_alive(castle, last.id):
         return []
     destroyed = reduce(reader.plan(last.id), reader.events(last.id)).passed_no_return
-    if not destroyed and RunStatus(last.status) is not RunStatus.RUNNING:
+    raising = last.verb in (Verb.RAISE.value, Verb.RESTORE.value)
+    if not destroyed and not raising and RunStatus(last.status) is not RunStatus.RUNNING:
         return []  # it ended by itself, and took back what it had done
     world = "it has begun to destroy: the castle is between two lives" if destroyed else "it has destroyed nothing"
+    world = "what it raised may stand already" if raising and not destroyed else world
     text = f"run {last.id} ({last.verb}) was broken off, and no process works on it; {world}"
     return [{"severity": "error", "text": text, "mend": "castle resume"}]
 
@@ -112,7 +114,8 @@ async def _look(castle: Castle, site: Site, opened: Opened, found: dict[str, Any
     record = loaded[0]
     found |= {"life": record.life, "id": record.id}
     if not record.site:
-        found |= {"state": "down", "unseen": ["it was wiped; `castle raise` brings it back"]}
+        back = "castle resume" if found["alarms"] else "castle raise"
+        found |= {"state": "down", "unseen": [f"it was wiped; `{back}` brings it back"]}
         return found | {"treasures": _recorded(record, opened.world.clock.now())}
     if record.computer != str(opened.world.computer["id"]):
         return found | _elsewhere(castle, record)

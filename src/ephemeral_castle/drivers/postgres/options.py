@@ -26,8 +26,6 @@ class UserOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    superuser: bool = Field(default=False, description="a superuser passes the fence: not for applications")
-
 
 class PostgresOptions(BaseModel):
     """PostgreSQL 15 with pgBackRest, and PgBouncer."""

@@ -30,11 +30,16 @@ class Place:
 
     async def machine(self) -> Machine:
         """The machine of the database."""
-        return await self.ctx.machine(self.options.machine, old=self.old)
+        return await self.ctx.machine(self._where("machine", self.options.machine), old=self.old)
 
     async def pooler(self) -> Machine:
         """The machine of PgBouncer."""
-        return await self.ctx.machine(self.options.pooler, old=self.old)
+        return await self.ctx.machine(self._where("pooler", self.options.pooler), old=self.old)
+
+    def _where(self, kind: str, wanted: str) -> str:
+        """The name of a machine: of a life that stands, as it was raised, whatever the definition says since."""
+        known = self.ctx.record.lineage.get(self.name, {}) if self.old else {}
+        return str(known.get(kind) or wanted)
 
     async def state(self, *, pooler: bool = False) -> str:
         """What podman says: "running", "exited", …, or "absent" when the machine has no such container."""

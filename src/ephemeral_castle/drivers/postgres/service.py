@@ -62,6 +62,8 @@ class Roles(Part):
             "path": path_of(self),
             "mark": mark["lsn"],
             "life": self.ctx.life,
+            "machine": self.options.machine,
+            "pooler": self.options.pooler,
             "timelines": {str(mark["timeline"]): self.ctx.world.clock.now(), **(self.lineage.get("timelines") or {})},
         }
 

@@ -1,0 +1,53 @@
+"""Where a database is looked for."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from ephemeral_castle.drivers.postgres.place import Place
+from ephemeral_castle.errors import Transient
+from ephemeral_castle.spi.world import Result
+
+
+class Ways:
+    """A context whose machines answer with one result."""
+
+    def __init__(self, lineage: dict[str, Any], answer: Result | None = None) -> None:
+        self.record = SimpleNamespace(lineage={"database": lineage})
+        self.layer = SimpleNamespace(id="database")
+        self.options = SimpleNamespace(machine="control", pooler="edge")
+        self.answer = answer
+        self.asked: list[str] = []
+
+    async def run(self, *_: Any, **__: Any) -> Result:
+        assert self.answer is not None
+        return self.answer
+
+    async def machine(self, name: str, *, old: bool) -> Any:
+        del old
+        self.asked.append(name)
+        return SimpleNamespace(id=431, transport=self)
+
+
+@pytest.mark.parametrize(("old", "name"), [(True, "data"), (False, "control")])
+async def test_a_standing_database_is_looked_for_where_it_was_raised(old: bool, name: str) -> None:
+    """A definition that moved it to another machine made the living one "proven absent", and it was destroyed."""
+    ways = Ways({"machine": "data"})
+    await Place(cast("Any", ways), old=old).machine()
+    assert ways.asked == [name]
+
+
+@pytest.mark.parametrize(("code", "there"), [(0, True), (1, False)])
+async def test_a_volume_is_there_or_not(code: int, there: bool) -> None:
+    assert await Place(cast("Any", Ways({}, Result(code, "", ""))), old=True).volume_exists() is there
+
+
+async def test_a_podman_that_cannot_tell_is_not_a_missing_volume() -> None:
+    """A broken podman inside the machine passed for "no volume", and the data were destroyed unsealed."""
+    with pytest.raises(Transient):
+        await Place(
+            cast("Any", Ways({}, Result(125, "", "database disk image is malformed"))), old=True
+        ).volume_exists()
