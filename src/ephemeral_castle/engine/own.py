@@ -132,7 +132,7 @@ class OwnDriver:
                 return Observation(REACHED if not record.site else NOT_REACHED)
             case _:
                 done = record.life == ctx.life and record.pending_life == 0 and record.run == ctx.run
-                return Observation(REACHED if done else NOT_REACHED)
+                return Observation(REACHED if done else NOT_REACHED, facts={"life": ctx.life})
 
     async def act(self, step: Step, ctx: Context, /) -> Observation | None:
         """Changes the record by compare-and-swap, or an account."""

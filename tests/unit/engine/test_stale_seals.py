@@ -69,3 +69,10 @@ def test_the_new_timeline_is_announced_before_it_begins() -> None:
     assert records.kept.lineage["database"]["arriving"] == {"timeline": 3, "life": 4}
     ctx.shared.record = records.kept
     assert asyncio.run(driver.observe(step, ctx)).state is State.REACHED
+
+
+def test_the_report_learns_which_life_stands() -> None:
+    """The demo's last line said `life=None`."""
+    driver, step, ctx, _ = with_facts(Verb.REBIRTH, record("r9"), "record-life", {})
+    seen = asyncio.run(driver.observe(step, ctx))
+    assert (seen.state, seen.facts) == (State.REACHED, {"life": 3})
