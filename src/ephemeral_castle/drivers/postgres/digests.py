@@ -9,7 +9,7 @@ from typing import Any
 from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.drivers.postgres.session import Session
 from ephemeral_castle.postgres import digest, sql
-from ephemeral_castle.postgres.digest import Digest, TableDigest, digest_to_json, large_objects_key, table_key
+from ephemeral_castle.postgres.digest import TableDigest, digest_to_json, large_objects_key, table_key
 
 SESSIONS = ("a", "b")
 HOUR = 3600.0
@@ -67,6 +67,3 @@ async def _database(
     result["others"][f"{database}: extensions"] = await first.json(digest.EXTENSIONS)
     if database == "postgres":
         result["others"]["roles"] = await first.json(digest.ROLES)
-
-
-__all__ = ["Digest", "open_sessions", "take"]

@@ -89,7 +89,7 @@ class Home(Part):
 
     def _long_replay(self) -> bool:
         """Whether segments are worth fetching ahead: it pays for a long replay, and costs 0.4 s at the promotion."""
-        start = self.facts("backup").get("archive_start") or self.survey.get("proven_archive_start")
+        start = self.start_from("archive_start")
         end = self.target().get("segment") if self.survey["plan"] == "restore" else None
         if not start or not end:
             return bool(self.survey["plan"] == "restore")
@@ -98,7 +98,7 @@ class Home(Part):
     def _order(self, plan: str) -> list[str]:
         if plan == "create":
             return ["birth"]
-        label = str(self.facts("backup").get("label") or self.survey.get("proven_label") or self.survey["label"])
+        label = str(self.start_from("label") or self.survey["label"])
         timeline = self.target().get("timeline")
         # Without --delta a directory that is not empty is refused; what an interrupted restore left is gone on with.
         again = [] if self._untouched() else ["--delta"]

@@ -53,6 +53,10 @@ class Part:
         """What the survey found."""
         return self.facts("survey")
 
+    def start_from(self, fact: str) -> Any:
+        """A fact ("label", "archive_start") of the backup that a return starts from: this run's, or the proven one."""
+        return self.facts("backup").get(fact) or self.survey.get(f"proven_{fact}")
+
     @property
     def lineage(self) -> Mapping[str, Any]:
         """What the record knows about this treasure."""

@@ -215,7 +215,7 @@ class ReadBack(Part):
         """Fetches the last segment, lists all names between."""
         mark = self.facts("mark")["mark"]
         segment, size = str(mark["segment"]), int(mark["segment_size"])
-        start = str(self.facts("backup").get("archive_start") or self.survey["proven_archive_start"])
+        start = str(self.start_from("archive_start"))
         fetched, names = await asyncio.gather(self._fetch(segment, size), listed(self, start))
         missing = unbroken(names, start, segment, wal_segment_size=size)
         if missing:
@@ -295,15 +295,14 @@ class Stop(Part):
 
     def _sealed(self, mark: dict[str, Any]) -> dict[str, Any]:
         """What the record keeps of the seal: all that another computer needs to bring the data home."""
-        backup = self.facts("backup")
         sealed = {
             "system_id": str(mark["system_id"]),
             "stanza": "castle",
             "timeline": int(mark["timeline"]),
             "seal": {
                 "mark": mark,
-                "label": backup.get("label") or self.survey.get("proven_label"),
-                "archive_start": backup.get("archive_start") or self.survey.get("proven_archive_start"),
+                "label": self.start_from("label"),
+                "archive_start": self.start_from("archive_start"),
                 "digest": self.facts("digest")["digest"],
                 "marker": self.facts("marker-b")["nonce"],
                 "at": self.ctx.world.clock.now(),
