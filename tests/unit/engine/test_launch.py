@@ -10,7 +10,12 @@ import sys
 import time
 from pathlib import Path
 
-OWN_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+# A terminal of its own, and no hang-up ignored because whoever ran the tests ignores it (nohup).
+OWN_TERMINAL = """
+import fcntl, signal, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+"""
 STARTER = """
 import sys, time, os, pathlib
 from ephemeral_castle.engine.launch import launch
