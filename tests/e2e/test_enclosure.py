@@ -7,6 +7,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,32 @@ def cut_power(castle: CastleEnclosure, runtime: Path, inits: list[int]) -> None:
     subprocess.run(["umount", "-l", runtime], check=True)
     subprocess.run(["ip", "netns", "del", castle.name], check=True)
     shutil.rmtree(runtime)
+
+
+INSIDE = """
+import asyncio, pathlib, sys
+from ephemeral_castle.world.exec import LocalExec
+from ephemeral_castle.world.namespaces import Namespaces
+
+async def main():
+    made = Namespaces(LocalExec(), sys.argv[1], pathlib.Path(sys.argv[2]))
+    try:
+        await made.create()
+        made.ready.touch()
+        print(made.stand())
+    finally:
+        await made.remove()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("processor", sorted(os.sched_getaffinity(0)))
+def test_stands_inside_a_mount_namespace_that_any_processor_made(processor, tmp_path):
+    around = ["taskset", "-c", str(processor), "unshare", "--mount"]
+    everywhere = ["taskset", "-c", ",".join(map(str, sorted(os.sched_getaffinity(0))))]
+    inside = [sys.executable, "-c", INSIDE, f"castle-t-{secrets.token_hex(3)}", str(tmp_path / "run")]
+    assert said(*around, *everywhere, *inside).strip() == "True"
 
 
 async def test_the_computer_stays_as_it_is(new_castle):

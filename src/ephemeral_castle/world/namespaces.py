@@ -5,6 +5,7 @@ Sources: ip-netns(8), unshare(1), nsenter(1), mount_namespaces(7), veth(4).
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,9 +85,23 @@ class Namespaces:
         for own in SHARED:
             (self.runtime / own).mkdir()
         self.mounts.touch()
-        await self.command("unshare", f"--mount={self.mounts}", "--propagation", "slave", "true")
+        await self._pin_mounts()
         for own, shared in SHARED.items():
             await self.command(*self.in_both(["mount", "--bind", f"{self.runtime}/{own}", shared]))
+
+    async def _pin_mounts(self) -> None:
+        """Makes the mount namespace and holds it by a file.
+
+        The kernel refuses (EINVAL) to hold a namespace whose number is below that of the one it is held in, as it then
+        might hold itself. Since Linux 6.18 every processor gives numbers from a stock of its own, so inside a younger
+        mount namespace (a container, a chroot by unshare) some processors only give numbers that are too low; the one
+        that made the namespace around us never does.
+        """
+        make = ("unshare", f"--mount={self.mounts}", "--propagation", "slave", "true")
+        for processor in sorted(os.sched_getaffinity(0)):
+            if (await self.exec.run(["taskset", "--cpu-list", str(processor), *make])).ok:
+                return
+        await self.command(*make)
 
     async def remove(self) -> None:
         """Removes what stands of them, also when only a part does."""
