@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import castle
 import shell
+from castle import DATABASE as CASTLE
 from figure import Figure
 
 MEGABYTES = 400
@@ -16,13 +16,13 @@ def measure() -> list[Figure]:
     """The three figures of both, the ratio of the outages, and castle's own overhead."""
     ours: list[dict[str, float]] = []
     theirs: list[dict[str, Any]] = []
-    castle.fill(MEGABYTES)
-    with shell.standing(MEGABYTES):
+    with CASTLE.standing(), shell.standing(MEGABYTES):
+        CASTLE.fill(MEGABYTES)
         for _ in range(PAIRS):
             with shell.writer():
                 theirs.append(shell.rebirth())
-            with castle.writer():
-                figures = castle.rebirth()["figures"]
+            with CASTLE.writer():
+                figures = CASTLE.rebirth()["figures"]
             ours.append({name: figures[name]["seconds"] for name in ("outage", "rto", "whole", "overhead")})
     return [
         Figure("outage", [run["outage"] for run in ours], "s", 8),

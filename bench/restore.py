@@ -6,8 +6,8 @@ promotion, so container start, way into the machine and polling count. The order
 
 from __future__ import annotations
 
-import castle
 import shell
+from castle import DATABASE as CASTLE
 from figure import Figure
 
 SIZES = (1000, 4000)  # MB
@@ -16,19 +16,20 @@ PAIRS = 3
 
 def measure() -> list[Figure]:
     """For each size: both medians, and castle's speed as a part of the shell's."""
-    return [figure for size in SIZES for figure in _size(size)]
+    with CASTLE.standing():
+        return [figure for size in SIZES for figure in _size(size)]
 
 
 def _size(megabytes: int) -> list[Figure]:
-    castle.fill(megabytes)
+    CASTLE.fill(megabytes)
     ours: list[float] = []
     theirs: list[float] = []
     with shell.standing(megabytes):
         for pair in range(PAIRS):
             if pair % 2 == 0:
                 theirs.append(shell.restore())
-            castle.rebirth()
-            ours.append(castle.span("database.home", "database.promote"))
+            CASTLE.rebirth()
+            ours.append(CASTLE.span("database.home", "database.promote"))
             if pair % 2 == 1:
                 theirs.append(shell.restore())
     speeds = [b / a for a, b in zip(ours, theirs, strict=True)]

@@ -3,8 +3,8 @@
     scripts/bench                  all parts
     scripts/bench startup rebirth  some
 
-`rebirth` and `restore` need root and the example castle standing (`make demo` leaves it so). Ratios are taken within
-one run on one computer; seconds of two computers do not compare.
+`rebirth` and `restore` need root; a castle of their own is raised for them and removed. Ratios are taken within one
+run on one computer; seconds of two computers do not compare.
 """
 
 from __future__ import annotations

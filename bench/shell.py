@@ -6,7 +6,7 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from castle import DEFINITION, ROOT, run
+from castle import DATABASE, ROOT, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ FLOOR = ROOT / "bench/floor"
 
 def images() -> dict[str, str]:
     """What the scripts ask for: the castle's own images and S3 server."""
-    answer = json.loads(run("castle", "prefetch", "-f", DEFINITION, "--json").splitlines()[-1])
+    answer = json.loads(run("castle", "prefetch", "-f", DATABASE.file, "--json").splitlines()[-1])
     return {
         "MACHINE_IMAGE": answer["machine"],
         "POSTGRES_IMAGE": answer["postgres"],
