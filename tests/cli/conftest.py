@@ -56,6 +56,8 @@ class FakeWiring:
     checks: list[Check] = field(default_factory=lambda: [Check("root", True, "uid 0")])
     error: BaseException | None = None
     alive: bool = True
+    note: str = ""
+    access: tuple[str, str] | None = None
     opened: list[FakeJournal] = field(default_factory=list)
 
     def load_castle(self, file: str) -> Castle:
@@ -66,6 +68,9 @@ class FakeWiring:
         treasury = Treasury("castle-here", "here", server="here")
         sites = {"home": Site("home", layers), "away": Site("away", layers)}
         return Castle("here", treasury, sites, Budget(rto=30.0, rpo=60.0))
+
+    def castle_of_run(self, file: str, run: str | None) -> tuple[Castle, str]:
+        return self.load_castle(file), self.note
 
     def start_run(self, castle: Castle, request_kwargs: Mapping[str, Any], site: str | None, verb: Verb) -> str:
         self.asked.append(("start", verb.value, dict(request_kwargs), site))
@@ -82,9 +87,9 @@ class FakeWiring:
     def runner_alive(self, castle: Castle, run: str) -> bool:
         return self.alive
 
-    def resume_run(self, castle: Castle, run: str) -> str:
+    def resume_run(self, castle: Castle, run: str, note: str = "") -> str:
         self._forks()
-        self.asked.append(("resume", run))
+        self.asked.append(("resume", run, note) if note else ("resume", run))
         return run
 
     def cancel_run(self, castle: Castle, run: str) -> dict[str, Any]:
@@ -122,11 +127,24 @@ class FakeWiring:
             "store": "/var/cache",
         }
 
+    async def secret(
+        self, castle: Castle, site: str | None, action: str, name: str, value: str, *, new: bool
+    ) -> dict[str, Any]:
+        self.asked.append(("secret", action, name, value, new))
+        answers: dict[str, dict[str, Any]] = {
+            "list": {"names": ["database/cipher"]},
+            "get": {"name": name, "value": "open sesame"},
+        }
+        return answers.get(action, {"name": name, "done": "stored"})
+
     async def take_down(self, castle: Castle, site: str | None, progress: Callable[..., None]) -> dict[str, Any]:
         self.asked.append(("down", castle.name))
         return {"removed": ["castle-here-431", "network"]}
 
-    async def init_castle(self, answers: Mapping[str, Any], directory: object) -> dict[str, Any]:
+    async def init_castle(
+        self, answers: Mapping[str, Any], directory: object, access: tuple[str, str] | None
+    ) -> dict[str, Any]:
+        self.access = access
         self.asked.append(("init", dict(answers), str(directory)))
         return {"files": ["castle.yaml", "here.key"], "timer": "[Timer]\n"}
 

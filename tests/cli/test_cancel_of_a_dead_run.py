@@ -43,7 +43,7 @@ def test_a_cancel_of_a_killed_run_was_void_once_its_new_runner_began(
     journal = places(castle.name).journal
     asyncio.run(killed(journal))
     launched: list[tuple[str, str]] = []
-    monkeypatch.setattr(wiring, "_launch", lambda castle, run, cancel_by="": launched.append((run, cancel_by)))
+    monkeypatch.setattr(wiring, "_launch", lambda castle, run, lock, cancel_by="": launched.append((run, cancel_by)))
     assert wiring.cancel_run(castle, "r1")["passed_no_return"] is False
     asyncio.run(restarted(journal))
     with JournalReader(journal) as reader:

@@ -28,9 +28,9 @@ def verb(name: str) -> VerbCommand:
 
 def test_the_verbs_are_those_of_the_design():
     expected = (
-        "init plan rebirth raise wipe seal backup restore status watch resume cancel runs logs report doctor card"
+        "init plan rebirth raise wipe seal backup drill restore status watch resume cancel runs logs report doctor card"
     )
-    assert set(verbs()) == {*expected.split(), "prefetch", "down"}
+    assert set(verbs()) == {*expected.split(), "prefetch", "down", "secret"}
 
 
 @pytest.mark.parametrize("name", verbs())
@@ -45,7 +45,7 @@ class TestEveryVerb:
         assert len(examples) == 3
         for line, meaning in examples:
             assert meaning
-            words = shlex.split(line.split(" | ")[0].split(" || ")[0].split(" > ")[0])
+            words = shlex.split(line.split(" | ")[0].split(" || ")[0].split(" > ")[0].split(" < ")[0])
             assert words[:2] == ["castle", name]
             verb(name).make_context(name, words[2:])
 

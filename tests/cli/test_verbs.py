@@ -238,3 +238,10 @@ def test_the_answers_of_init_are_those_of_the_template():
     from ephemeral_castle.definition.template import Answers
 
     assert set(QUESTIONS) == {f.name for f in dataclasses.fields(Answers)}
+
+
+def test_a_resume_after_a_change_of_the_definition_says_so_in_the_run(run, wired, monkeypatch):
+    wired.note = "castle.yaml changed since this run began"
+    monkeypatch.setattr("ephemeral_castle.cli.verbs.resume.show", lambda *words, **more: 0)
+    assert run("resume").exit_code == 0
+    assert asked(wired, "resume") == [("resume", wired.story.run, wired.note)]

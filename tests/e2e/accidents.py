@@ -47,9 +47,9 @@ class Moment:
 class BrokenRun:
     """A run whose runner is killed again and again."""
 
-    def __init__(self, castle: TestCastle, verb: str = "rebirth") -> None:
+    def __init__(self, castle: TestCastle, verb: str = "rebirth", *args: str) -> None:
         self.castle = castle
-        self.id = castle.run(verb, "--confirm", castle.name, "--detach").stdout.split()[0]
+        self.id = castle.run(verb, *args, "--confirm", castle.name, "--detach").stdout.split()[0]
         self.seen = 0
         self.viewers: list[subprocess.Popen[str]] = []
 
@@ -97,6 +97,15 @@ class BrokenRun:
                     return
             time.sleep(LOOK)
         raise AssertionError(f"{moment} did not come within {seconds} s\n{self._last_words()}")
+
+    def kill_when(self, it_is_so: Callable[[], bool], seconds: float = 60) -> None:
+        """Kills the runner when something outside of the journal is so."""
+        deadline = time.monotonic() + seconds
+        while not it_is_so():
+            assert time.monotonic() < deadline, f"it was never so\n{self._last_words()}"
+            time.sleep(LOOK)
+        end(next(int(e.data["pid"]) for e in reversed(self.events()) if e.kind is Kind.RUN_STARTED))
+        self.seen = max(event.seq for event in self.events())
 
     def _last_words(self) -> str:
         """The last events, the runner's log and what the viewers said."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +51,9 @@ INIT = "create table ledger(id bigint primary key, body text, at timestamptz def
 
 @dataclass
 class Computer:
-    """A computer that a castle can be on: directories and an identity of its own."""
+    """A computer that a castle can be on: directories of its own, and with them an identity."""
 
     base: Path
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def env(self) -> dict[str, str]:
         """The variables that move castle's directories."""
@@ -59,7 +61,6 @@ class Computer:
             **os.environ,
             "CASTLE_STATE": str(self.base / "state"),
             "CASTLE_RUN": str(self.base / "run"),
-            "CASTLE_COMPUTER": self.id,
         }
 
 
@@ -144,3 +145,14 @@ class TestCastle:
             if (base / "state").exists():
                 self.run("down", "--confirm", self.name, on=Computer(base), ok=False)
         shutil.rmtree(self.base, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def standing() -> Iterator[TestCastle]:
+    """A castle in its first life, in a directory of its own; no trace of it stays."""
+    made = TestCastle(Path(tempfile.mkdtemp(prefix="castle-e2e-", dir="/var/tmp")))
+    try:
+        made.raise_()
+        yield made
+    finally:
+        made.down()

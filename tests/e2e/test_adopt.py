@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 
 from ephemeral_castle.spi.secret import Secret
 from ephemeral_castle.world.keys import KeyFile
 from tests.e2e.castles import TestCastle
-from tests.e2e.treasuries import Treasury
+from tests.e2e.treasuries import Treasury, standing_beside
 
 pytestmark = pytest.mark.machines
 
@@ -29,11 +27,7 @@ class Found:
 @pytest.fixture(scope="module")
 def found() -> Iterator[Found]:
     """What pgBackRest leaves in a bucket: no castle's record, secrets or tables; keys of somebody else."""
-    base = Path(tempfile.mkdtemp(prefix="castle-adopt-", dir="/var/tmp"))
-    treasury = Treasury(base)
-    castle = treasury.castle(base)
-    try:
-        castle.raise_()
+    with standing_beside() as (treasury, castle):
         cipher = treasury.secret(castle, "database/cipher")
         castle.sql("insert into ledger(id, body) values (1, 'older than any castle')", life=1)
         castle.sql("create role stranger login", life=1)
@@ -49,13 +43,10 @@ def found() -> Iterator[Found]:
         for name in treasury.names(f"{castle.name}/"):
             if "/pgbackrest/" not in name:
                 treasury.remove(name)
-        (base / "castle.key").unlink()
-        treasury.key_file(base / "castle.key")
+        keys = castle.base / "castle.key"
+        keys.unlink()
+        treasury.key_file(keys)
         yield Found(treasury, castle, cipher)
-    finally:
-        castle.run("down", "--confirm", castle.name, ok=False)
-        treasury.stop()
-        castle.down()
 
 
 @pytest.mark.parametrize("words", [(), ("--new",)])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ephemeral_castle.postgres import sql
 from tests.e2e.castles import TestCastle
 from tests.e2e.days import LIMITS, REFUSED, says, serving
 from tests.e2e.writers import TESTBED, Writer
@@ -108,6 +109,28 @@ def test_a_transaction_that_never_ends_is_ended_at_the_fence(castle: TestCastle)
     assert writer.missing(life + 1) == set()
     assert castle.sql("select count(*) from ledger where id = -5", life=life + 1) == "0"
     assert "app|37|t" in castle.sql(LIMITS, life=life + 1)
+
+
+def test_the_query_of_a_runner_that_died_ends_with_it(castle: TestCastle) -> None:
+    """A digest of hours went on in the database when its runner was killed, beside that of the resumed run."""
+    life = castle.life()
+    asked = [*sql.SESSION.splitlines(), "select pg_sleep(300)", ";"]
+    lines = "\n".join(["open s1 app", *(f"say s1 {line}" for line in asked)])
+    # The runner's end is the end of what it writes: all processes between it and the server see nothing else of it.
+    script = f"(cat <<'END'\n{lines}\nEND\nsleep 4) | perl /usr/local/bin/castle-sessions"
+    inside(castle, life, script, detach=True)
+    working = "select count(*) from pg_stat_activity where query like '%sleep(300)%' and pid <> pg_backend_pid()"
+    wait_until(castle, life, working, "1")
+    time.sleep(4)
+    wait_until(castle, life, working, "0", seconds=15)
+
+
+def wait_until(castle: TestCastle, life: int, query: str, answer: str, seconds: float = 30) -> None:
+    """Until a query gives an answer."""
+    deadline = time.monotonic() + seconds
+    while castle.sql(query, life=life) != answer:
+        assert time.monotonic() < deadline, f"{query}: not {answer} within {seconds} s"
+        time.sleep(0.3)
 
 
 def test_a_treasure_that_cannot_be_sealed_is_given_up_by_word_only(castle: TestCastle) -> None:

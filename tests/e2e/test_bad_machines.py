@@ -148,6 +148,31 @@ def test_a_stranger_with_our_name_is_left_alone(castle: TestCastle) -> None:
     assert castle.life() == life
 
 
+def test_a_strange_volume_of_our_name_is_no_disk_of_ours(castle: TestCastle) -> None:
+    """`volume create` said "already exists", and the new machine was made round whatever lay in it."""
+    life = castle.life()
+    name = f"{castle.name}-{life + 1}-431"
+    with serving(castle, life):
+        assert castle.podman("volume", "create", name).returncode == 0
+        result = castle.rebirth(ok=False)
+        says(result, REFUSED, f"volume `{name}`", "carries our name but not our mark", "nothing was changed")
+        assert castle.podman("volume", "rm", name).returncode == 0
+    assert castle.life() == life
+
+
+def test_a_stranger_with_the_name_of_the_container_for_proofs_is_left_alone(castle: TestCastle) -> None:
+    """It was removed by name, whoever had made it."""
+    life, name = castle.life(), f"{castle.name}-database-outside"
+    image = castle.podman("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()[0]
+    with serving(castle, life):
+        stranger = castle.podman("create", "--name", name, image, "sleep", "9").stdout.strip()
+        result = castle.rebirth(ok=False)
+        says(result, REFUSED, f"container `{name}` carries our name but not our mark", "was not touched")
+        assert castle.podman("inspect", "-f", "{{.Id}}", name).stdout.strip() == stranger
+        assert castle.podman("rm", name).returncode == 0
+    assert castle.life() == life
+
+
 def test_a_changed_host_key_is_denied_and_nothing_is_sent(castle: TestCastle) -> None:
     """Whoever answers at the machine's address with another key gets no secret of ours."""
     life = castle.life()

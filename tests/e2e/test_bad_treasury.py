@@ -182,6 +182,31 @@ def test_a_treasury_that_comes_back_during_the_run_costs_time_only(castle: TestC
     assert writer.missing(life + 1) == set()
 
 
+def test_a_treasury_that_dies_behind_the_fence_for_good_lets_writers_go_on(
+    castle: TestCastle, treasury: Treasury
+) -> None:
+    """The last segment never arrives: no seal, no wipe; lifting the fence asks the treasury for nothing."""
+    life = castle.life()
+    began = time.monotonic()
+    try:
+        with serving(castle, life) as writer:
+            with as_soon_as(castle, "database.fence", treasury.stop):
+                result = castle.rebirth(ok=False)
+            fenced = time.monotonic() - began
+            writer.wait_for(writer.count() + 5)  # while nobody has mended the treasury
+    finally:
+        treasury.start()
+    says(result, REFUSED, "was not archived within", "nothing was destroyed", "castle doctor", "castle rebirth")
+    assert fenced < 110
+    assert castle.life() == life
+    with Writer(castle) as writer:
+        writer.wait_for(writer.count() + 5)
+        castle.run("resume")  # the broken run itself goes on: from a new marker, behind a new fence
+        writer.wait_for(writer.count() + 5)
+    assert castle.life() == life + 1
+    assert writer.missing(life + 1) == set()
+
+
 def test_a_young_proof_spares_the_backup_but_never_over_a_hole(castle: TestCastle, treasury: Treasury) -> None:
     """The proven set comes back by its name, with WAL over two timelines; a gap behind it makes a new proof needed."""
     if not castle.data("status")["treasures"]["database"]["proof"]:

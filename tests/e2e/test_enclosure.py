@@ -247,6 +247,34 @@ async def test_remove_leaves_no_trace(new_castle, room):
     await castle.remove()
 
 
+async def test_what_stands_after_its_state_was_deleted_is_found_and_removed(new_castle, room):
+    """`castle down` said that there was nothing, while namespaces and machines stood on for ever."""
+    castle = new_castle()
+    await castle.ensure()
+    word = str(secrets.randbelow(10**8) + 10**8)
+    await machine(castle, "m1", "10.89.77.11", command=("sleep", word))
+    for entry in room.iterdir():
+        shutil.rmtree(entry)
+    assert not await castle.exists()
+    assert castle.left() == [str(NETNS / castle.name), str(castle.runtime)]
+    await castle.remove()
+    assert castle.left() == []
+    assert word not in said("ps", "-eo", "args")
+
+
+async def test_machines_without_storage_are_ended_before_the_enclosure_is_made_again(new_castle, room):
+    """They ran on beside the new life, where no podman could see them."""
+    castle = new_castle()
+    await castle.ensure()
+    word = str(secrets.randbelow(10**8) + 10**8)
+    await machine(castle, "m1", "10.89.77.11", command=("sleep", word))
+    for entry in room.iterdir():
+        shutil.rmtree(entry)
+    await castle.ensure()
+    assert word not in said("ps", "-eo", "args")
+    await machine(castle, "m1", "10.89.77.11")
+
+
 async def test_secrets_in_the_runtime_directory_are_in_memory(castle):
     assert mount_types()[str(castle.runtime)] == "tmpfs"
     assert castle.runtime.stat().st_mode & 0o777 == 0o700

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from ephemeral_castle.model.events import Kind, RunStatus
 from tests.e2e.accidents import BrokenRun, Moment, belongings, of_life, timeline
-from tests.e2e.castles import TestCastle
+from tests.e2e.castles import TestCastle, standing
 from tests.e2e.writers import Writer
 
 pytestmark = pytest.mark.machines
@@ -46,12 +44,8 @@ REBIRTHS = 3  # neighbours are in different rebirths: a runner may be past the n
 
 @pytest.fixture(scope="module")
 def castle() -> Iterator[TestCastle]:
-    made = TestCastle(Path(tempfile.mkdtemp(prefix="castle-e2e-", dir="/var/tmp")))
-    try:
-        made.raise_()
+    with standing() as made:
         yield made
-    finally:
-        made.down()
 
 
 def test_cancel_without_a_runner_lifts_the_fence_that_a_killed_one_left(castle: TestCastle) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import tempfile
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from tests.e2e.accidents import reboot
 from tests.e2e.castles import Computer, TestCastle
-from tests.e2e.treasuries import Treasury
+from tests.e2e.treasuries import Treasury, standing_beside
 
 pytestmark = pytest.mark.machines
 
@@ -30,21 +30,27 @@ class Two:
 
 @pytest.fixture(scope="module")
 def two() -> Iterator[Two]:
-    base = Path(tempfile.mkdtemp(prefix="castle-two-", dir="/var/tmp"))
-    treasury = Treasury(base)
-    castle = treasury.castle(base)
-    try:
-        castle.raise_()
+    with standing_beside() as (treasury, castle):
         castle.sql(f"insert into ledger(id, body) select g, 'row' from generate_series(1, {ROWS}) g", life=1)
         castle.sql("select pg_switch_wal()", life=1)
         castle.run("backup")
-        yield Two(treasury, castle, Computer(base / "there"))
-    finally:
-        for computer in ("here", "there"):
-            if (base / computer).exists():
-                castle.run("down", "--confirm", castle.name, on=Computer(base / computer), ok=False)
-        treasury.stop()
-        castle.down()
+        yield Two(treasury, castle, Computer(castle.base / "there"))
+
+
+def test_with_its_disk_not_mounted_the_computer_is_another_and_calls_nothing_gone(two: Two) -> None:
+    """By the machine id alone it was the right one: it found no data, and brought an older state back, unsealed."""
+    home, aside = two.castle.here.base / "state", two.castle.here.base / "aside"
+    reboot(two.castle)
+    home.rename(aside)
+    refused = two.castle.rebirth(ok=False)
+    assert refused.returncode == 9, refused.stderr
+    assert "the disk with its state directory is not mounted" in refused.stderr
+    two.castle.run("down", "--confirm", two.castle.name)  # what the attempt made in the empty place
+    shutil.rmtree(home)
+    aside.rename(home)
+    two.castle.run("raise")
+    two.castle.run("backup")  # what the record knows of is archived again
+    assert two.castle.sql("select count(*) from ledger", life=1) == str(ROWS)
 
 
 def test_another_computer_may_not_touch_the_castle_by_itself(two: Two) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from ephemeral_castle.model.events import Kind
 from tests.e2e.accidents import BrokenRun, Moment, alarms, belongings, of_life, reboot, timeline
-from tests.e2e.castles import TestCastle
+from tests.e2e.castles import TestCastle, standing
 from tests.e2e.writers import Writer
 
 pytestmark = pytest.mark.machines
@@ -27,12 +25,8 @@ MOMENTS = [
 
 @pytest.fixture(scope="module")
 def castle() -> Iterator[TestCastle]:
-    made = TestCastle(Path(tempfile.mkdtemp(prefix="castle-e2e-", dir="/var/tmp")))
-    try:
-        made.raise_()
+    with standing() as made:
         yield made
-    finally:
-        made.down()
 
 
 def test_after_a_reboot_raise_starts_the_same_life_and_restores_nothing(castle: TestCastle) -> None:

@@ -15,6 +15,7 @@ from cryptography import x509
 
 from ephemeral_castle.errors import Conflict, Denied, NotFound, Permanent, Refused, Unreachable
 from ephemeral_castle.spi.secret import Secret
+from ephemeral_castle.spi.world import Rights
 from ephemeral_castle.world.bucket_policy import rewrite
 from ephemeral_castle.world.identities import VersityIdentities
 from ephemeral_castle.world.keys import KeyFile
@@ -29,6 +30,12 @@ from ephemeral_castle.world.vault import TreasuryVault
 BUCKET = "castle-test"
 PREFIX = "here"
 STANZA = f"{PREFIX}/pgbackrest/database/backup/castle"
+
+
+def rights(stanza: str = "castle") -> Rights:
+    base = f"pgbackrest/database/backup/{stanza}"
+    kept = (base, f"pgbackrest/database/archive/{stanza}")
+    return Rights(kept, (f"{base}/latest", f"{base}/*/backup.manifest.copy"))
 
 
 class RealClock:
@@ -298,7 +305,7 @@ async def test_the_root_key_is_nowhere_but_in_the_environment(treasury):
 
 
 async def test_accounts_are_looked_up_anew_for_every_request(treasury, objects):
-    await VersityIdentities(objects).mint_writer("writer-1", "secret-1", [STANZA])
+    await VersityIdentities(objects).mint_writer("writer-1", "secret-1", [rights()])
     async with as_account(treasury, "writer-1", "secret-1") as writer:
         assert await writer.put(f"{STANZA}/x", b"")
         accounts = treasury.place.state / "iam" / "users.json"
@@ -309,7 +316,7 @@ async def test_accounts_are_looked_up_anew_for_every_request(treasury, objects):
 
 async def test_rights_are_split(treasury, objects):
     identities = VersityIdentities(objects)
-    await identities.mint_writer("writer-1", "secret-writer-1", [STANZA])
+    await identities.mint_writer("writer-1", "secret-writer-1", [rights()])
     await identities.mint_reader("reader", "secret-reader")
     await identities.mint_keeper("keeper", "secret-keeper")
     assert await identities.names() == ["keeper", "reader", "writer-1"]
@@ -360,8 +367,8 @@ async def test_rights_are_split(treasury, objects):
 
 async def test_a_revoked_key_is_dead_at_once(treasury, objects):
     identities = VersityIdentities(objects)
-    await identities.mint_writer("writer-1", "secret-1", [STANZA])
-    await identities.mint_writer("writer-2", "secret-2", [STANZA])
+    await identities.mint_writer("writer-1", "secret-1", [rights()])
+    await identities.mint_writer("writer-2", "secret-2", [rights()])
     key = f"{STANZA}/data"
     async with as_account(treasury, "writer-1", "secret-1") as old, as_account(treasury, "writer-2", "secret-2") as new:
         assert await old.put(key, b"before")
@@ -398,10 +405,31 @@ async def test_a_revoked_key_is_dead_at_once(treasury, objects):
     assert await identities.exists("writer-2")
 
 
+async def test_a_writer_of_files_takes_back_its_locks_and_no_snapshot(treasury, objects):
+    identities, files = VersityIdentities(objects), Rights(("restic/uploads",), ("restic/uploads/locks/*",))
+    await identities.mint_writer("writer-1", "secret-writer-1", [rights(), files])
+    await identities.mint_reader("files-reader", "secret-reader-1", "restic")
+    base = f"{PREFIX}/restic/uploads"
+    async with as_account(treasury, "writer-1", "secret-writer-1") as writer:
+        for key in ("config", "data/ab/abcd", "snapshots/1234", "locks/5678"):
+            assert await writer.put(f"{base}/{key}", b"x")
+        await writer.delete(f"{base}/locks/5678")
+        for key in ("config", "data/ab/abcd", "snapshots/1234"):
+            with pytest.raises(Denied):
+                await writer.delete(f"{base}/{key}")
+    async with as_account(treasury, "files-reader", "secret-reader-1") as reader:
+        assert await reader.get(f"{base}/config")
+        with pytest.raises(Denied):
+            await reader.get(f"{STANZA}/backup.info")
+    assert await identities.may_write("writer-1", [rights(), files])
+    assert not await identities.may_write("writer-1", [rights()])
+    assert not await identities.may_write("nobody", [rights(), files])
+
+
 async def test_minting_again_adopts_the_account_with_the_new_secret_and_rights(treasury, objects):
     identities = VersityIdentities(objects)
-    await identities.mint_writer("writer-1", "old-secret", [STANZA])
-    await identities.mint_writer("writer-1", "new-secret", [STANZA.replace("castle", "other")])
+    await identities.mint_writer("writer-1", "old-secret", [rights()])
+    await identities.mint_writer("writer-1", "new-secret", [rights("other")])
     async with as_account(treasury, "writer-1", "old-secret") as stale:
         with pytest.raises(Denied):
             await stale.put(f"{STANZA}/x", b"")
@@ -416,7 +444,7 @@ async def test_minting_again_adopts_the_account_with_the_new_secret_and_rights(t
 async def test_accounts_survive_the_server_and_many_fit_into_the_policy(treasury, objects):
     identities = VersityIdentities(objects)
     for number in range(12):
-        await identities.mint_writer(f"here-{number}-writer-of-a-life", f"secret-{number}", [STANZA])
+        await identities.mint_writer(f"here-{number}-writer-of-a-life", f"secret-{number}", [rights()])
     await treasury.stop()
     await treasury.ensure()
     async with as_account(treasury, "here-0-writer-of-a-life", "secret-0") as writer:
@@ -429,7 +457,7 @@ async def test_a_policy_that_names_a_dead_account_is_repaired(treasury, objects)
     await identities.mint_reader("reader", "secret-reader")
     await identities.mint_keeper("keeper", "secret-keeper")
     await objects.client.call("PATCH", "/delete-user", query=[("access", "reader")], doing="deleting behind our back")
-    await identities.mint_writer("writer-1", "secret-1", [STANZA])
+    await identities.mint_writer("writer-1", "secret-1", [rights()])
     text = await objects.policy()
     assert '"reader"' not in text
     assert rewrite(text, BUCKET, "nobody", (), {"keeper", "writer-1"}) == text
@@ -464,6 +492,15 @@ async def test_an_object_lock_bucket_is_seen(treasury):
         assert await objects.ensure_bucket(object_lock=True)
         assert not await objects.ensure_bucket(object_lock=True)
         assert await objects.object_lock()
+
+
+async def test_secrets_stored_at_the_same_time_are_all_kept(objects):
+    keys = KeyFile.generate("castle")
+    vault = TreasuryVault(objects, keys)
+    names = [f"layer/{number}" for number in range(12)]
+    await asyncio.gather(*(vault.put(name, Secret(f"value of {name}")) for name in names))
+    assert await TreasuryVault(objects, keys).names() == sorted(names)
+    assert [await vault.get(name) for name in names] == [Secret(f"value of {name}") for name in names]
 
 
 async def test_the_vault_is_read_on_another_computer(treasury, objects, tmp_path):

@@ -88,6 +88,12 @@ def test_backups_are_made_and_old_ones_go_by_the_keeper_alone(castle: TestCastle
     assert [label for label in labels(castle, 1) if label.endswith("F")] == fulls
     castle.run("backup", "--expire")
     assert [label for label in labels(castle, 1) if label.endswith("F")] == fulls[1:]
+    text = castle.file.read_text()
+    castle.file.write_text(text.replace("retention_full: 2", "retention_full: 2\n        full_every: 1ms"))
+    castle.run("backup")
+    castle.file.write_text(text)
+    assert labels(castle, 1)[-1].endswith("F"), "the last full one was older than `full_every`"
+    assert castle.data("status")["treasures"]["database"]["full"]["label"] == labels(castle, 1)[-1]
     assert rows(castle, 1) == ROWS
 
 

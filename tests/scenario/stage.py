@@ -238,6 +238,9 @@ class Stage:
         assert not any(act.startswith(("delete", "create", "restore", "promote")) for act in self.infra.acts)
         record = self.record()
         assert (record.life, record.pending_life) == (1, 0)
+        writer = f"castle-{CASTLE_ID[:8]}-1"
+        assert list(self.identities.accounts) == [writer], "the account of a life that never began is left"
+        assert record.writers == {"1": writer}
         assert "seal" not in record.lineage.get("database", {}), "a seal that was taken back stands in the record"
 
 

@@ -66,7 +66,7 @@ def test_undo_goes_backwards() -> None:
     stage = Stage()
     stage.script.on("machines.destroy", "observe", Refused("not today"))
     assert stage.play() is RunStatus.REFUSED
-    assert stage.view.undone == ("castle.record-seal", "database.stop", "database.fence")
+    assert stage.view.undone == ("castle.record-seal", "database.stop", "database.fence", "castle.writer")
     stage.assert_as_before()
 
 
@@ -103,6 +103,32 @@ def test_a_step_that_was_broken_off_and_not_undone_is_undone_by_the_next_cancel(
     assert stage.play() is RunStatus.FAILED
     assert stage.play(cancel_by="anna") is RunStatus.CANCELLED
     stage.assert_as_before()
+
+
+def test_a_rebirth_that_failed_left_the_account_of_a_life_that_never_began() -> None:
+    stage = Stage()
+    stage.script.on("database.marker", "act", Permanent("no"))
+    assert stage.play() is RunStatus.FAILED
+    stage.assert_as_before()
+    stage.play()
+    stage.assert_reborn()
+
+
+def test_an_account_that_cannot_be_removed_is_told_and_taken_over() -> None:
+    stage = Stage()
+    stage.script.on("database.marker", "act", Permanent("no"))
+
+    async def refuse(name: str, account: str) -> None:
+        if name == "revoke":
+            raise Permanent("the account interface is closed")
+
+    stage.identities.before = refuse
+    assert stage.play() is RunStatus.FAILED
+    assert stage.error()["message"] == "no", "what failed the run is what a person must read"
+    assert any("the next run takes it over" in entry.data["text"] for entry in stage.view.diagnostics)
+    stage.identities.before = None
+    stage.play()
+    stage.assert_reborn()
 
 
 def test_a_driver_that_cleans_up_after_a_cancel_is_not_broken_off_once_more() -> None:

@@ -117,6 +117,23 @@ def test_a_castle_that_another_changed_meanwhile_is_not_ours_to_finish() -> None
     assert stage.infra.acts["restore 2"] == 0
 
 
+def test_a_proof_that_a_drill_wrote_meanwhile_is_no_change_by_another_runner() -> None:
+    """A drill takes no lease; a rebirth that was cut off from its own for a while stopped between two lives."""
+    stage = Stage()
+    stage.script.on("machines.create-data", "act", lambda: asyncio.sleep(25))
+
+    def drilled() -> None:
+        take_over(stage, state="free")
+        record = json.loads(stage.objects.data["castle.json"][0])
+        record["lineage"].setdefault("database", {})["proof"] = {"label": "A", "at": 1.0, "by": "drill"}
+        stage.objects._store("castle.json", json.dumps(record | {"nonce": "a drill's"}).encode())
+
+    when(stage, "castle.revoke", drilled)
+    stage.play()
+    stage.assert_reborn()
+    assert stage.record().lineage["database"]["proof"]["by"] == "drill"
+
+
 def test_a_paused_run_can_be_cancelled() -> None:
     stage = Stage()
     stage.script.on("database.backup", "act", lambda: asyncio.sleep(20))

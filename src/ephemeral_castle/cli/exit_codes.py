@@ -31,12 +31,17 @@ TABLE = (
     ExitCode(9, "a safety gate refused; nothing was destroyed", "read why; the gate names the way out"),
     ExitCode(10, "no such castle or run on this computer", "look at `castle runs`"),
     ExitCode(11, "another run holds this castle", "`castle watch` or `castle cancel`, or wait"),
+    ExitCode(
+        12,
+        "status or plan could not look at everything, and what it saw raised no alarm",
+        "read the lines `not seen`; whether the castle is well is not known",
+    ),
     ExitCode(130, "interrupted; only the viewer ended, a run goes on", "`castle watch` comes back to it"),
 )
 MEANING = {entry.code: entry for entry in TABLE}
 
 OK, BUG, USAGE, FAILED, UNVERIFIED, OVER_BUDGET = 0, 1, 2, 4, 5, 6
-UNCONFIRMED, ALARM, REFUSED, INTERRUPTED = 7, 8, 9, 130
+UNCONFIRMED, ALARM, REFUSED, UNSEEN, INTERRUPTED = 7, 8, 9, 12, 130
 
 ALWAYS = (0, 1, 2, 3)  # any verb may end so
 ON_RUNS = (4, 5, 9, 10, 11, 130)

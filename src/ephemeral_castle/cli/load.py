@@ -30,3 +30,8 @@ def load(told: Common) -> Castle:
         why=f"its sites are {', '.join(castle.sites)}",
         hints=(f"`--site {near[0] if near else next(iter(castle.sites))}`",),
     )
+
+
+def load_of_run(told: Common, run: str | None) -> Castle:
+    """The castle as it was when a run (None: the newest) began; also when the definition is gone since."""
+    return wiring().castle_of_run(told.file, run)[0]

@@ -36,7 +36,9 @@ VERBS: dict[str, dict[str, str]] = {
     "Live with it": {
         "status": "show machines, backups, proof, archiving and the data at risk now",
         "backup": "back the treasures up",
+        "drill": "rehearse the return after a total loss, beside the living castle",
         "restore": "bring data back from the repository, in place or beside the living",
+        "secret": "list, print, store or delete a secret of the castle",
     },
     "Runs": {
         "watch": "follow a run that goes on",

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ephemeral_castle.cli import wiring
+from ephemeral_castle.cli.chores import check_filled_in
 from ephemeral_castle.cli.places import places
-from ephemeral_castle.cli.worlds import Opened, enclosure_of, facts_of, is_root, open_world
+from ephemeral_castle.cli.worlds import Opened, doors, enclosure_of, is_root, open_world
 from ephemeral_castle.engine.context import Shared, StepContext
 from ephemeral_castle.engine.own import OwnDriver
-from ephemeral_castle.errors import CastleError
+from ephemeral_castle.errors import CastleError, Unreachable
 from ephemeral_castle.journal.reader import JournalReader, RunInfo
 from ephemeral_castle.journal.record import RecordStore
 from ephemeral_castle.model.castle import Castle, Layer, Site, Verb
@@ -22,7 +23,9 @@ from ephemeral_castle.model.runview import RunView, reduce
 from ephemeral_castle.model.step import Effect, Phase, Step
 from ephemeral_castle.spi.driver import Check
 from ephemeral_castle.world.exec import LocalExec
+from ephemeral_castle.world.keys import NotFilledIn
 from ephemeral_castle.world.podman_probe import probe as computer_checks
+from ephemeral_castle.world.room import NOTE
 from ephemeral_castle.world.treasury_probe import probe as treasury_checks
 
 
@@ -50,17 +53,38 @@ class Quiet:
 
 async def survey(castle: Castle, site: Site) -> dict[str, Any]:
     """The mapping that `views.statusview` describes. Starts nothing that is not there."""
+    found = await _survey(castle, site)
+    return {**found, "alarms": [*found["alarms"], *_drill_left(castle)]}
+
+
+def _drill_left(castle: Castle) -> list[dict[str, str]]:
+    """An alarm for what a drill made and nobody removes: it takes memory from the castle."""
+    note = places(castle.name).drill.state / NOTE
+    if not note.exists():
+        return []
+    run = note.read_text().partition(" ")[0].strip()
+    if wiring.runner_alive(castle, run):
+        return []
+    text = f"drill {run} was broken off, or kept for a look, and what it made still stands beside the castle"
+    return [{"severity": "warning", "text": text, "mend": f"castle cancel {run}"}]
+
+
+async def _survey(castle: Castle, site: Site) -> dict[str, Any]:
     found = _frame(castle, site)
     if not is_root():
         return {**found, "unseen": ["machines and treasury: only root can look at them"]}
     where = places(castle.name)
-    if not await enclosure_of(castle, site, where, LocalExec()).exists():
-        return _not_here(found, known=where.journal.exists())
-    opened = await open_world(castle, site)
+    enclosure = enclosure_of(castle, site, where, LocalExec())
+    if not await enclosure.exists():
+        return _not_here(castle, found, known=where.journal.exists(), left=enclosure.left())
     try:
-        return await _look(castle, site, opened, found)
-    finally:
-        await opened.close()
+        opened = await open_world(castle, site, looking=True)
+        try:
+            return await _look(castle, site, opened, found)
+        finally:
+            await opened.close()
+    except Unreachable as error:  # says nothing about what is there, so it is no failure of the castle
+        return {**found, "unseen": [f"{error.where or 'treasury'}: {error} ({error.why})"]}
 
 
 def _frame(castle: Castle, site: Site) -> dict[str, Any]:
@@ -72,6 +96,10 @@ def _frame(castle: Castle, site: Site) -> dict[str, Any]:
         "state": "unknown",
         "alarms": [],
     }
+    try:
+        check_filled_in(castle)
+    except NotFilledIn as error:
+        found["alarms"].append({"severity": "error", "text": f"{error}: {error.why}", "mend": error.hints[0]})
     path = places(castle.name).journal
     with contextlib.suppress(CastleError), JournalReader(path) as reader:
         last = reader.latest()
@@ -95,7 +123,9 @@ def _broken_off(castle: Castle, reader: JournalReader, last: RunInfo) -> list[di
     return [{"severity": "error", "text": text, "mend": "castle resume"}]
 
 
-def _not_here(found: Mapping[str, Any], *, known: bool) -> dict[str, Any]:
+def _not_here(castle: Castle, found: Mapping[str, Any], *, known: bool, left: Sequence[str]) -> dict[str, Any]:
+    if not known and left:
+        return {**found, "state": "partly", "alarms": [*found["alarms"], _orphaned(castle, left)]}
     if not known:
         return {**found, "state": "down", "unseen": ["this castle was never raised on this computer"]}
     text = "its network namespace is gone: the computer was started anew, and nobody has handed over the secrets since"
@@ -105,10 +135,17 @@ def _not_here(found: Mapping[str, Any], *, known: bool) -> dict[str, Any]:
     return {**found, "state": "down", "alarms": [*found["alarms"], alarm]}
 
 
+def _orphaned(castle: Castle, left: Sequence[str]) -> dict[str, str]:
+    """Somebody deleted the castle's state under it."""
+    text = f"its state ({places(castle.name).state}) is gone, and these still stand: {', '.join(left)}"
+    # It ends what still runs and brings the last backup home; `down` would take a treasury kept here along.
+    return {"severity": "error", "text": text, "mend": "castle rebirth"}
+
+
 async def _look(castle: Castle, site: Site, opened: Opened, found: dict[str, Any]) -> dict[str, Any]:
     records = RecordStore(opened.world.objects, opened.keys.recipient)
     loaded = await records.load()
-    found["addresses"] = {key: value for key, value in facts_of(opened).items() if value}
+    found["addresses"] = doors(opened, loaded[0].addresses if loaded else ())
     if loaded is None:
         return {**found, "state": "down", "unseen": ["the treasury has no record of this castle"]}
     record = loaded[0]
@@ -154,7 +191,7 @@ def _elsewhere(castle: Castle, record: Record) -> dict[str, Any]:
 
 def _merge(found: dict[str, Any], seen: Mapping[str, Any], states: list[str]) -> None:
     states.extend(seen.get("states", ()))
-    for key in ("machines", "alarms", "unseen"):
+    for key in ("machines", "services", "certificates", "alarms", "unseen"):
         found.setdefault(key, []).extend(seen.get(key, ()))
     found.setdefault("treasures", {}).update(seen.get("treasures", {}))
 

@@ -7,12 +7,13 @@ import time
 import traceback
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ephemeral_castle.cli import wiring
+from ephemeral_castle.cli.drilling import open_drill
 from ephemeral_castle.cli.places import places
 from ephemeral_castle.cli.worlds import Opened, open_world
-from ephemeral_castle.engine.hold import Hold
+from ephemeral_castle.engine.hold import Hold, Unleased
 from ephemeral_castle.engine.own import OwnDriver
 from ephemeral_castle.engine.runner import Runner
 from ephemeral_castle.errors import CastleError, Permanent
@@ -27,30 +28,43 @@ from ephemeral_castle.model.events import Event, Kind, RunStatus
 from ephemeral_castle.model.runview import reduce
 
 if TYPE_CHECKING:
-    from ephemeral_castle.model.plan import Plan
+    from collections.abc import Mapping, Sequence
 
 LIVED = (Verb.RAISE, Verb.REBIRTH)
 
 
-async def own(castle: Castle, run: str, cancel_by: str = "") -> RunStatus:
-    """Takes local lock, journal and lease, then executes; what fails before the first step is the run's end too.
+async def own(
+    castle: Castle, run: str, lock: LocalLock, *, cancel_by: str = "", notes: Sequence[str] = ()
+) -> RunStatus:
+    """Takes journal and lease, then executes; what fails before the first step is the run's end too.
 
     Args:
-        castle: the definition.
+        castle: the definition; the one that the run began with is taken instead, where it was stored.
         run: id of the run.
+        lock: the castle's lock, or that of its drills; held since before the run was stored.
         cancel_by: who wants the run taken back (or stopped at the next safe place) and nothing else, or "".
+        notes: what to say before it goes on.
     """
     where = places(castle.name)
-    lock = LocalLock(where.lock)
-    lock.acquire(run, time.time())
-    journal = await Journal.open(where.journal)
+    drill = lock.path == where.drill_lock
+    desk = where.desk(drill=drill)
+    lock.sign(run, time.time())
+    journal = await Journal.open(desk.journal)
     await journal.take_over(run)
-    with JournalReader(where.journal) as reader:
-        plan = reader.plan(run)
+    with JournalReader(desk.journal) as reader:
+        plan, begun = reader.plan(run), reader.begun(run)
+        castle = begun.castle if begun else castle
         opened: Opened | None = None
         try:
-            opened = await open_world(castle, wiring.site_of(castle, plan.site))
-            return await _with_lease(castle, run, cancel_by, journal, reader, opened)
+            site = wiring.site_of(castle, plan.site)
+            told: dict[str, Any] = {"cancel_by": cancel_by, "notes": notes}
+            if drill:
+                found = await open_drill(castle, site)
+                opened = found.opened
+                runner = _runner(found.castle, run, journal, reader, opened, Unleased(), found.records)
+                return await replace(runner, secrets=found.secrets, **told).execute()
+            opened = await open_world(castle, site)
+            return await _with_lease(castle, run, told, journal, reader, opened)
         except CastleError as error:
             await _ended(journal, run, error, begun=reduce(plan, reader.events(run)).passed_no_return)
         except Exception as error:  # noqa: BLE001 - the run must end with a word, whatever happened
@@ -72,7 +86,7 @@ async def _ended(journal: Journal, run: str, error: CastleError, *, begun: bool 
 
 
 async def _with_lease(
-    castle: Castle, run: str, cancel_by: str, journal: Journal, reader: JournalReader, opened: Opened
+    castle: Castle, run: str, told: Mapping[str, Any], journal: Journal, reader: JournalReader, opened: Opened
 ) -> RunStatus:
     plan = reader.plan(run)
     computer = opened.world.computer
@@ -87,9 +101,10 @@ async def _with_lease(
         return await Lease.acquire(opened.world.objects, opened.world.clock, owner, mine=mine, wait=lost)
 
     hold = await Hold.begin(take, opened.world.clock)
+    records = RecordStore(opened.world.objects, opened.keys.recipient)
     try:
-        runner = _runner(castle, run, plan, journal, reader, opened, hold)
-        return await replace(runner, cancel_by=cancel_by).execute()
+        runner = _runner(castle, run, journal, reader, opened, hold, records)
+        return await replace(runner, **told).execute()
     finally:
         await hold.release()
 
@@ -97,12 +112,13 @@ async def _with_lease(
 def _runner(
     castle: Castle,
     run: str,
-    plan: Plan,
     journal: Journal,
     reader: JournalReader,
     opened: Opened,
     hold: Hold,
+    records: RecordStore,
 ) -> Runner:
+    plan = reader.plan(run)
     request = wiring.request_of(castle, Verb(plan.verb), plan.site, plan.request)
     drivers, options = wiring.drivers_of(request.site)
     computer = opened.world.computer
@@ -114,7 +130,7 @@ def _runner(
         reader=reader,
         world=opened.world,
         secrets=opened.secrets,
-        records=RecordStore(opened.world.objects, opened.keys.recipient),
+        records=records,
         recipient=opened.keys.recipient,
         mint_id=lambda: str(uuid.uuid4()),
         drivers={**drivers, OwnDriver.name: OwnDriver()},

@@ -10,6 +10,8 @@ from ephemeral_castle.cli.exit_codes import INTERRUPTED
 from ephemeral_castle.cli.pace import Pace
 from ephemeral_castle.cli.wired import wiring
 from ephemeral_castle.errors import NoSuchRun
+from ephemeral_castle.model.castle import Verb
+from ephemeral_castle.model.events import RunStatus
 from ephemeral_castle.views.jsonl import dumps
 
 if TYPE_CHECKING:
@@ -17,8 +19,9 @@ if TYPE_CHECKING:
 
     from ephemeral_castle.cli.options import Common
     from ephemeral_castle.cli.watch import Reader
-    from ephemeral_castle.model.castle import Castle, Verb
+    from ephemeral_castle.model.castle import Castle
 
+GOING = (RunStatus.RUNNING, RunStatus.FAILED, RunStatus.STOPPED)
 TIDYING = 3.0  # seconds that a runner may need to end its sessions
 
 
@@ -60,14 +63,23 @@ def show(told: Common, castle: Castle, run: str, *, enforce: bool = False, since
     return code
 
 
-def known_run(journal: Reader, run: str | None) -> str:
+def known_run(journal: Reader, run: str | None, *, going: bool = False) -> str:
     """The id of a run: the given one if it exists, the last one when none was given.
+
+    Args:
+        journal: where to look.
+        run: an id, or None.
+        going: one that can go on is meant: what a drill left never hides that the castle itself is between two lives.
 
     Raises:
         NoSuchRun: there is none.
     """
-    ids = [info.id for info in journal.runs()]
+    runs = journal.runs()
+    ids = [info.id for info in runs]
     if run is None:
+        own = next((info for info in runs if info.verb != Verb.DRILL.value), None)
+        if going and own is not None and own.status in GOING:
+            return own.id
         if ids:
             return ids[0]
         raise NoSuchRun("this castle has no runs on this computer", hints=("`castle plan` shows what a run would do",))

@@ -24,6 +24,10 @@ class Wiring(Protocol):
         """Reads a definition; DefinitionInvalid when it has errors."""
         ...
 
+    def castle_of_run(self, file: str, run: str | None) -> tuple[Castle, str]:
+        """The definition that a run (None: the newest) began with, and a line when today's is another one."""
+        ...
+
     def start_run(self, castle: Castle, request_kwargs: Mapping[str, Any], site: str | None, verb: Verb) -> str:
         """Plans, stores and launches a detached runner; gives the id of the run."""
         ...
@@ -36,8 +40,8 @@ class Wiring(Protocol):
         """Whether a process works on this run now."""
         ...
 
-    def resume_run(self, castle: Castle, run: str) -> str:
-        """Launches a runner for a run that was broken off; gives the id of the run."""
+    def resume_run(self, castle: Castle, run: str, note: str = "") -> str:
+        """Launches a runner for a run that was broken off, which says `note` first; gives the id of the run."""
         ...
 
     def cancel_run(self, castle: Castle, run: str) -> Mapping[str, Any]:
@@ -72,8 +76,16 @@ class Wiring(Protocol):
         """Removes the castle from this computer; gives what was removed."""
         ...
 
-    async def init_castle(self, answers: Mapping[str, Any], directory: Path) -> Mapping[str, Any]:
-        """Writes a definition and its key file; gives `files` (paths) and `timer` (text of a systemd timer)."""
+    async def secret(
+        self, castle: Castle, site: str | None, action: str, name: str, value: str, *, new: bool
+    ) -> Mapping[str, Any]:
+        """Lists, gets, puts or deletes a secret: `names`, `value` or `done`; `new` makes a missing key file first."""
+        ...
+
+    async def init_castle(
+        self, answers: Mapping[str, Any], directory: Path, access: tuple[str, str] | None
+    ) -> Mapping[str, Any]:
+        """Writes a definition and its key file; gives `files` (paths), `timer` (text of a systemd timer), `notes`."""
         ...
 
 

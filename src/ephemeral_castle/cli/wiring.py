@@ -11,16 +11,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ephemeral_castle.cli import catalog
+from ephemeral_castle.cli import begun, catalog
 from ephemeral_castle.cli.places import keys_home, places
 from ephemeral_castle.definition.load import load
 from ephemeral_castle.engine import launch, planner
 from ephemeral_castle.engine.own import OwnDriver
-from ephemeral_castle.errors import Busy, NoSuchRun, UsageError
+from ephemeral_castle.errors import Busy, DefinitionInvalid, NoSuchRun, UsageError
+from ephemeral_castle.journal.joined import Journals
 from ephemeral_castle.journal.lock import LocalLock
 from ephemeral_castle.journal.reader import JournalReader
 from ephemeral_castle.journal.store import Journal
-from ephemeral_castle.model.castle import Castle, Layer, Site, Verb
+from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Verb
 from ephemeral_castle.model.events import RunStatus
 from ephemeral_castle.model.plan import Plan
 from ephemeral_castle.spi.driver import Check, Driver, Request
@@ -29,6 +30,23 @@ from ephemeral_castle.spi.options import read_options
 REPLANNED = (Verb.RAISE, Verb.REBIRTH)
 SETTLING = (Verb.RAISE, Verb.REBIRTH, Verb.WIPE)
 UNFINISHED = (RunStatus.RUNNING, RunStatus.FAILED, RunStatus.STOPPED)
+
+
+def castle_of_run(file: str, run: str | None) -> tuple[Castle, str]:
+    """The definition that a run (None: the newest) began with, and a line for the person when today's is another one.
+
+    Raises:
+        DefinitionInvalid: today's definition cannot be read, and no run remembers one.
+    """
+    try:
+        today = load_castle(file)
+    except DefinitionInvalid as error:
+        found, _ = begun.find(file, None, run)
+        if found is None:
+            raise
+        return found, f"{error.message}; {begun.GOES_ON}"
+    found, other = begun.find(file, today, run)
+    return found or today, f"{file} changed since this run began; {begun.GOES_ON}" if other else ""
 
 
 def load_castle(file: str) -> Castle:
@@ -75,15 +93,16 @@ def effective(castle: Castle) -> dict[str, Any]:
     return spelled_out(castle, catalog.options_of)
 
 
-def journal_of(castle: Castle) -> JournalReader:
-    """The journal, for reading."""
-    return JournalReader(places(castle.name).journal)
+def journal_of(castle: Castle) -> Journals:
+    """The journals, for reading: every run of the castle, drills too."""
+    return begun.journals_of(castle.name)
 
 
 def runner_alive(castle: Castle, run: str) -> bool:
     """Whether a process works on this run now."""
-    holder = LocalLock(places(castle.name).lock).holder()
-    return holder is not None and holder.run in ("", run)
+    where = places(castle.name)
+    holders = [LocalLock(path).holder() for path in (where.lock, where.drill_lock)]
+    return any(holder is not None and holder.run in ("", run) for holder in holders)
 
 
 def start_run(castle: Castle, request_kwargs: Mapping[str, Any], site: str | None, verb: Verb) -> str:
@@ -94,37 +113,36 @@ def start_run(castle: Castle, request_kwargs: Mapping[str, Any], site: str | Non
     """
     where = places(castle.name)
     plan = offline_plan(castle, verb, site, request_kwargs)
-    _one_at_a_time(castle, verb, replan=bool(request_kwargs.get("replan")))
+    request = request_of(castle, verb, site, request_kwargs)
+    from ephemeral_castle.cli import chores
+
+    chores.check_filled_in(castle)
+    begins = begun.begin(request, *drivers_of(request.site))
     run = new_run_id()
-    if verb is Verb.RAISE and request_kwargs.get("new") and castle.treasury.server:
-        from ephemeral_castle.cli import chores
+    desk = where.desk(drill=verb is Verb.DRILL)
+    lock = LocalLock(desk.lock)
+    lock.acquire(run, time.time())  # before the run is stored: of two that begin at once, the second leaves nothing
+    try:
+        if verb is not Verb.DRILL and not request_kwargs.get("replan"):
+            _not_between_lives(where.journal, verb)
+            _not_over_a_birth(castle, where.journal, verb)
+        if verb is Verb.RAISE and request_kwargs.get("new") and castle.treasury.server:
+            chores.ensure_keys(castle)
 
-        chores.ensure_keys(castle)
+        async def store() -> None:
+            journal = await Journal.open(desk.journal)
+            await journal.create_run(run, plan, shlex.join(["castle", *sys.argv[1:]]), time.time(), begins)
+            await journal.close()
 
-    async def store() -> None:
-        where.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        journal = await Journal.open(where.journal)
-        await journal.create_run(run, plan, shlex.join(["castle", *sys.argv[1:]]), time.time())
-        await journal.close()
-
-    asyncio.run(store())
-    _launch(castle, run)
+        asyncio.run(store())
+        _launch(castle, run, lock)
+    finally:
+        lock.hand_over()
     return run
 
 
-def _one_at_a_time(castle: Castle, verb: Verb, *, replan: bool) -> None:
-    where = places(castle.name)
-    holder = LocalLock(where.lock).holder()
-    if holder is not None:
-        raise Busy(
-            f"run {holder.run} holds this castle",
-            why=f"process {holder.pid} on {holder.host}",
-            state="nothing was changed",
-            hints=[f"castle watch {holder.run}", f"castle cancel {holder.run}"],
-        )
-    if replan or not where.journal.exists():
-        return
-    broken = _between_lives(where.journal)
+def _not_between_lives(journal: Path, verb: Verb) -> None:
+    broken = _between_lives(journal) if journal.exists() else ""
     if broken:
         hints = [f"castle resume {broken}, to go on with it"]
         if verb in REPLANNED:
@@ -153,59 +171,123 @@ def _between_lives(journal: Path) -> str:
     return ""
 
 
+def _not_over_a_birth(castle: Castle, journal: Path, verb: Verb) -> None:
+    """Refuses a new life where another one was begun: only the run that began it knows what is its own."""
+    run, old_life = _unfinished_birth(journal) if verb in REPLANNED and journal.exists() else ("", 0)
+    if not run:
+        return
+    first = old_life == 0
+    # With a treasury kept here, `down` ends that too: before the first life nothing is in it that could be lost.
+    anew = [f"castle down --confirm {castle.name}, to begin anew"] if first and castle.treasury.server else []
+    raise Busy(
+        f"run {run} began {'this castle' if first else f'life {old_life + 1}'} and is not finished",
+        why="the record does not know yet what it made, so a new run could neither use nor replace it",
+        state="what it made stands as it left it",
+        hints=[
+            f"castle {verb.value} --replan, if the definition itself had to be changed",
+            *anew,
+            f"castle resume {run}, to go on with it: what was pushed meanwhile comes up",
+        ],
+    )
+
+
+def _unfinished_birth(journal: Path) -> tuple[str, int]:
+    """The newest raise that made machines of a life which never came into the record, and the life before; or ""."""
+    from ephemeral_castle.model.runview import reduce
+
+    with JournalReader(journal) as reader:
+        for run in reader.runs():
+            done = RunStatus(run.status) is RunStatus.DONE
+            if done and Verb(run.verb) in SETTLING:
+                break
+            if done or Verb(run.verb) is not Verb.RAISE:
+                continue
+            plan, events = reader.plan(run.id), reader.events(run.id)
+            began = begun.lives(events)
+            made = any(
+                entry.data.get("what") == "create" and plan.roles[plan.by_id[entry.step].layer] == Role.GROUND
+                for entry in reduce(plan, events).intents
+            )
+            if made and began and began[1] > began[0] and not begun.recorded(events):
+                return run.id, began[0]
+    return "", 0
+
+
 def new_run_id() -> str:
     """Sortable by time, unique: `20261122-154501-3f9c`."""
     return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(2)
 
 
-def _launch(castle: Castle, run: str, *, cancel_by: str = "") -> None:
+def _launch(castle: Castle, run: str, lock: LocalLock, *, cancel_by: str = "", notes: Sequence[str] = ()) -> None:
+    """A runner in a process of its own, which holds the lock on."""
+
     def work() -> None:
         from ephemeral_castle.cli.runner import own
 
-        asyncio.run(own(castle, run, cancel_by))
+        asyncio.run(own(castle, run, lock, cancel_by=cancel_by, notes=notes))
 
-    launch.launch(run, places(castle.name).state, work)
+    launch.launch(run, places(castle.name).state, work, keep=lock.descriptor)
 
 
-def resume_run(castle: Castle, run: str) -> str:
-    """Launches a runner for a run that was broken off; gives the id of the run."""
+def resume_run(castle: Castle, run: str, note: str = "") -> str:
+    """Launches a runner for a run that was broken off; gives the id of the run.
+
+    Args:
+        castle: the definition that the run began with.
+        run: id of the run.
+        note: what to say before it goes on, or "".
+
+    Raises:
+        Busy: another run holds the castle. Refused: a file that it needs changed. UsageError: it is finished.
+    """
     with journal_of(castle) as reader:
         info = reader.run(run)
     if RunStatus(info.status) is RunStatus.DONE:
         raise UsageError(f"run {run} is finished", hints=[f"castle report {run}"])
-    holder = LocalLock(places(castle.name).lock).holder()
-    if holder is not None:
-        raise Busy(
-            f"run {holder.run} holds this castle",
-            why=f"process {holder.pid} works on it",
-            hints=[f"castle watch {holder.run}"],
-        )
-    _launch(castle, run)
+    drill = info.verb == Verb.DRILL.value
+    lock = LocalLock(places(castle.name).desk(drill=drill).lock)
+    lock.acquire(run, time.time())
+    try:
+        notes = [*([note] if note else []), *begun.check_files(castle, run)]
+        _launch(castle, run, lock, notes=notes)
+    finally:
+        lock.hand_over()
     return run
 
 
 def cancel_run(castle: Castle, run: str) -> dict[str, Any]:
     """Asks a run to stop; gives what will happen."""
-    where = places(castle.name)
     with journal_of(castle) as reader:
         info = reader.run(run)
         from ephemeral_castle.model.runview import reduce
 
         view = reduce(reader.plan(run), reader.events(run))
-    if RunStatus(info.status) not in UNFINISHED:
+    drill = info.verb == Verb.DRILL.value
+    if RunStatus(info.status) not in (*UNFINISHED, *([RunStatus.REFUSED] if drill else [])):  # it may have been kept
         raise NoSuchRun(f"run {run} is not running: it is {info.status}", hints=[f"castle report {run}"])
+    desk = places(castle.name).desk(drill=drill)
 
     async def ask() -> None:
-        journal = await Journal.open(where.journal)
+        journal = await Journal.open(desk.journal)
         await journal.request_cancel(run, _who())
         await journal.close()
 
-    asyncio.run(ask())
-    holder = LocalLock(where.lock).holder()
-    if holder is None:
-        _launch(castle, run, cancel_by=_who())  # a request that was only written would be void: it precedes the runner
+    lock = LocalLock(desk.lock)
+    try:
+        lock.acquire(run, time.time())
+    except Busy:
+        if not runner_alive(castle, run):
+            raise  # another run works on the castle; this one does not
+    try:
+        asyncio.run(ask())
+        if lock.held:  # nobody works on it; a request that was only written would be void: it precedes the runner
+            _launch(castle, run, lock, cancel_by=_who())
+    finally:
+        lock.hand_over()
     text = (
-        "the first deletion has begun: it stops at the next safe place; `castle resume` goes on"
+        "what the drill made is removed; the living castle is not touched"
+        if drill
+        else "the first deletion has begun: it stops at the next safe place; `castle resume` goes on"
         if view.passed_no_return
         else "nothing was destroyed yet: it stops, the fence is lifted, the castle serves as before"
     )
@@ -246,6 +328,17 @@ async def prefetch(castle: Castle, site: str | None, progress: Any) -> Mapping[s
     return await chores.prefetch(castle, site_of(castle, site), progress)
 
 
+async def secret(
+    castle: Castle, site: str | None, action: str, name: str, value: str, *, new: bool
+) -> Mapping[str, Any]:
+    """Lists, gets, puts or deletes a secret of the castle; `new` makes a missing key file first."""
+    from ephemeral_castle.cli import chores, vaulted
+
+    if new:
+        chores.ensure_keys(castle)
+    return await vaulted.secret(castle, site_of(castle, site), action, name, value)
+
+
 async def take_down(castle: Castle, site: str | None, progress: Any) -> Mapping[str, Any]:
     """Removes the castle from this computer; gives what was removed."""
     from ephemeral_castle.cli import chores
@@ -253,8 +346,8 @@ async def take_down(castle: Castle, site: str | None, progress: Any) -> Mapping[
     return await chores.take_down(castle, site_of(castle, site), progress)
 
 
-async def init_castle(answers: Mapping[str, Any], directory: Path) -> Mapping[str, Any]:
-    """Writes a definition and its key file; gives `files` (paths) and `timer` (text of a systemd timer)."""
+async def init_castle(answers: Mapping[str, Any], directory: Path, access: tuple[str, str] | None) -> Mapping[str, Any]:
+    """Writes a definition and its key file; gives `files` (paths), `timer` (text of a systemd timer) and `notes`."""
     from ephemeral_castle.cli import chores
 
-    return await chores.init_castle(answers, directory)
+    return await chores.init_castle(answers, directory, access)

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ephemeral_castle.cli.places import Places, places
@@ -25,17 +25,20 @@ from ephemeral_castle.world.images import ImageStore
 from ephemeral_castle.world.keys import KeyFile
 from ephemeral_castle.world.objects import S3Objects
 from ephemeral_castle.world.podman_probe import require_programs
-from ephemeral_castle.world.s3 import Endpoint
+from ephemeral_castle.world.s3 import ATTEMPTS, Endpoint
 from ephemeral_castle.world.sigv4 import Credentials
 from ephemeral_castle.world.treasury_server import LocalTreasury
 from ephemeral_castle.world.treasury_server import Place as TreasuryPlace
 from ephemeral_castle.world.vault import TreasuryVault
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from ephemeral_castle.model.castle import Castle, Site
+    from ephemeral_castle.spi.secret import SecretSource
+    from ephemeral_castle.spi.world import Objects, Source
 
+GLANCES = 2  # tries of a look: somebody waits for its answer
 INSIDE_PORT = 9443  # of the treasury at the gateway; nobody else lives in that namespace
 ALIAS = "treasury.castle"
 
@@ -66,6 +69,17 @@ def is_root() -> bool:
     return os.geteuid() == 0
 
 
+def require_root() -> None:
+    """Raises Denied when this process may not make machines, NotFound when a program is missing."""
+    if not is_root():
+        raise Denied(
+            "castle needs root to make machines on this computer",
+            why="network namespaces and privileged containers belong to root",
+            hints=["without root these work: castle init, plan --offline, runs, logs, report, card", "sudo castle …"],
+        )
+    require_programs()
+
+
 def enclosure_of(castle: Castle, site: Site, where: Places, exec_: LocalExec) -> CastleEnclosure:
     """The castle's corner of this computer (nothing is made yet)."""
     host = ALIAS
@@ -83,19 +97,19 @@ def enclosure_of(castle: Castle, site: Site, where: Places, exec_: LocalExec) ->
     return CastleEnclosure(exec_, described)
 
 
-async def open_world(castle: Castle, site: Site) -> Opened:
+async def open_world(castle: Castle, site: Site, *, looking: bool = False) -> Opened:
     """Makes sure that namespace, treasury and forwarders are there, and opens the treasury.
+
+    Args:
+        castle: the definition.
+        site: where it stands.
+        looking: only to read: a treasury's server that runs is taken as it is, no bucket is made, and a treasury that
+            does not answer is given up sooner.
 
     Raises:
         Denied: not root. Others: as key file, server or treasury say.
     """
-    if not is_root():
-        raise Denied(
-            "castle needs root to make machines on this computer",
-            why="network namespaces and privileged containers belong to root",
-            hints=["without root these work: castle init, plan --offline, runs, logs, report, card", "sudo castle …"],
-        )
-    require_programs()
+    require_root()
     where = places(castle.name)
     clock, exec_ = SystemClock(), LocalExec()
     keys = KeyFile.load(castle.treasury.keys)
@@ -105,33 +119,48 @@ async def open_world(castle: Castle, site: Site) -> Opened:
     credentials = Credentials(keys.access_key, keys.secret_key)
     treasury: LocalTreasury | None = None
     if castle.treasury.server:
-        endpoint, treasury = await _kept_here(castle, where, clock, enclosure, forwarders, credentials)
+        endpoint, treasury = await kept_here(castle, where, clock, enclosure, forwarders, credentials, looking=looking)
     else:
         endpoint = await _elsewhere(castle, keys, enclosure, forwarders)
-    objects = S3Objects(endpoint, credentials, clock)
+    objects = S3Objects(endpoint, credentials, clock, attempts=GLANCES if looking else ATTEMPTS)
+    secrets = Secrets(keys, TreasuryVault(objects, keys))
     world = RealWorld(
         exec=exec_,
         clock=clock,
         objects=objects,
         identities=await accounts(objects),
-        access=_access(castle, endpoint, enclosure),
+        access=access_of(castle, endpoint, enclosure),
         images=ImageStore(exec_, where.images),
         enclosure=enclosure,
-        computer=computer(where.computer),
+        computer=computer(where.computer, home=where.state.parent),
         forwarders=forwarders,
         runtime=where.runtime / "forward",
         treasury=treasury,
+        source=repository_of(castle, where, objects, keys, secrets),
     )
     return Opened(
         world,
         enclosure,
         keys,
-        Secrets(keys, TreasuryVault(objects, keys)),
+        secrets,
         where,
         forwarders,
         treasury,
         [objects.close],
     )
+
+
+def repository_of(
+    castle: Castle, where: Places, objects: Objects, keys: KeyFile, secrets: SecretSource
+) -> Source | None:
+    """The castle's Git repository, when the definition names one (nobody is asked yet)."""
+    if castle.repository is None:
+        return None
+    from ephemeral_castle.world.git import GitSource
+    from ephemeral_castle.world.git_copies import GitCopies
+
+    copies = GitCopies(objects, keys.encrypt, keys.decrypt)
+    return GitSource(castle.repository, secrets, copies, LocalExec(), SystemClock(), where.state / "git")
 
 
 async def accounts(objects: S3Objects) -> VersityIdentities | None:
@@ -167,14 +196,17 @@ class Secrets:
         await self.vault.put(name, value)
 
 
-async def _kept_here(
+async def kept_here(
     castle: Castle,
     where: Places,
     clock: SystemClock,
     enclosure: CastleEnclosure,
     forwarders: Forwarders,
     credentials: Credentials,
+    *,
+    looking: bool,
 ) -> tuple[Endpoint, LocalTreasury]:
+    """The treasury beside the castle, with the door to it on the loopback; see `open_world` for `looking`."""
     inside = f"{enclosure.gateway}:{INSIDE_PORT}"
     wished = castle.treasury.port or forwarders.port("treasury")
     route = Route(f"127.0.0.1:{wished}", inside, connect_in=enclosure.name)
@@ -191,24 +223,34 @@ async def _kept_here(
 
     binary = find_versitygw(where.cache / "bin")
     server = LocalTreasury(place, credentials, clock, enter=enclosure.enter, binary=binary)
-    await server.ensure()
-    await server.create_bucket(castle.treasury.bucket)
+    if not looking:
+        await server.ensure()
+        await server.create_bucket(castle.treasury.bucket)
+    elif not server.runs:
+        await server.ensure()
     return Endpoint(server.url, castle.treasury.bucket, castle.treasury.prefix, ca=server.ca), server
 
 
 async def _elsewhere(castle: Castle, keys: KeyFile, enclosure: CastleEnclosure, forwarders: Forwarders) -> Endpoint:
+    endpoint, target = await outside(castle, keys)
+    route = Route(f"{enclosure.gateway}:{INSIDE_PORT}", target, listen_in=enclosure.name)
+    await forwarders.ensure("treasury-out", route)
+    return endpoint
+
+
+async def outside(castle: Castle, keys: KeyFile) -> tuple[Endpoint, str]:
+    """A treasury that castle does not keep, and its HOST:PORT."""
     wanted = castle.treasury
     ca = keys.ca
     if wanted.ca:
         ca = await asyncio.to_thread(Path(wanted.ca).read_text)
     parts = urlsplit(wanted.endpoint)
-    target = f"{parts.hostname}:{parts.port or 443}"
-    route = Route(f"{enclosure.gateway}:{INSIDE_PORT}", target, listen_in=enclosure.name)
-    await forwarders.ensure("treasury-out", route)
-    return Endpoint(wanted.endpoint, wanted.bucket, wanted.prefix, wanted.region, wanted.path_style, ca)
+    endpoint = Endpoint(wanted.endpoint, wanted.bucket, wanted.prefix, wanted.region, wanted.path_style, ca)
+    return endpoint, f"{parts.hostname}:{parts.port or 443}"
 
 
-def _access(castle: Castle, endpoint: Endpoint, enclosure: CastleEnclosure) -> TreasuryAccess:
+def access_of(castle: Castle, endpoint: Endpoint, enclosure: CastleEnclosure) -> TreasuryAccess:
+    """How machines in an enclosure reach the treasury."""
     return TreasuryAccess(
         bucket=castle.treasury.bucket,
         prefix=castle.treasury.prefix,
@@ -231,9 +273,8 @@ def _machine_side(host: str) -> str:
     return ALIAS
 
 
-def facts_of(opened: Opened) -> dict[str, Any]:
-    """Where things answer on this computer's loopback."""
-    return {
-        "treasury": f"127.0.0.1:{opened.forwarders.port('treasury')}" if opened.treasury else "",
-        "database": f"127.0.0.1:{opened.forwarders.port('database')}" if opened.forwarders.port("database") else "",
-    }
+def doors(opened: Opened, names: Iterable[str]) -> dict[str, str]:
+    """Where these, and a treasury kept here, answer on this computer's loopback; without those that have no door."""
+    wanted = (*(["treasury"] if opened.treasury else []), *names)
+    ports = {name: opened.forwarders.port(name) for name in wanted}
+    return {name: f"127.0.0.1:{port}" for name, port in ports.items() if port}

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from ephemeral_castle.definition.names import split_bucket_url
 from ephemeral_castle.definition.references import entries
-from ephemeral_castle.model.castle import Budget, Castle, Layer, Site, Treasury
+from ephemeral_castle.model.castle import Budget, Castle, Layer, Repository, Site, Treasury
+from ephemeral_castle.model.giturl import address_of
 
 if TYPE_CHECKING:
     from ephemeral_castle.definition.diagnostic import Span
-    from ephemeral_castle.definition.models import Definition, SiteModel, TreasuryModel
+    from ephemeral_castle.definition.models import Definition, RepositoryModel, SiteModel, TreasuryModel
     from ephemeral_castle.definition.nodes import Node
 
 CONFIG_HOME = "/etc/castle"
@@ -35,6 +36,20 @@ def build(definition: Definition, root: Node, file: Path, config_home: str | Pat
         budget=Budget(rto=definition.budget.rto, rpo=definition.budget.rpo),
         proof_max_age=definition.proof.max_age,
         path=str(here),
+        repository=_repository(definition.repository, here.parent) if definition.repository else None,
+    )
+
+
+def _repository(repository: RepositoryModel, base: Path) -> Repository:
+    address = address_of(repository.url)
+    lines = (repository.host_key or "").strip().splitlines()
+    return Repository(
+        url=repository.url if address.kind != "file" else _absolute(address.path, base),
+        ref=repository.ref,
+        key=repository.key or "",
+        host_keys=tuple(" ".join(line.split()[:2]) for line in lines),
+        token=repository.token or "",
+        ca=_absolute(repository.ca, base) if repository.ca else "",
     )
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from ephemeral_castle.model.castle import Castle, Layer, Treasury
+    from ephemeral_castle.model.castle import Castle, Layer, Repository, Treasury
 
 
 def effective(castle: Castle, options_of: Callable[[str], type[BaseModel] | None]) -> dict[str, Any]:
@@ -23,11 +23,13 @@ def effective(castle: Castle, options_of: Callable[[str], type[BaseModel] | None
         options_of: finds a driver's Options model; layers of unknown drivers keep their options as written.
     """
     first = castle.site()
+    repository = {"repository": _repository(castle.repository)} if castle.repository else {}
     return {
         "castle": castle.name,
         "budget": {"rto": _duration(castle.budget.rto), "rpo": _duration(castle.budget.rpo)},
         "proof": {"max_age": format_duration(castle.proof_max_age)},
         "treasury": _treasury(castle.treasury),
+        **repository,
         "layers": {layer.id: {"role": layer.role.value, "needs": list(layer.needs)} for layer in first.layers},
         "sites": {
             name: {
@@ -53,6 +55,16 @@ def _treasury(treasury: Treasury) -> dict[str, Any]:
         return {**common, "server": treasury.server, "port": treasury.port}
     with_ca = {"ca": treasury.ca} if treasury.ca else {}
     return {**common, "endpoint": treasury.endpoint, "path_style": treasury.path_style, **with_ca}
+
+
+def _repository(repository: Repository) -> dict[str, Any]:
+    given = {
+        "key": repository.key and f"secret:{repository.key}",
+        "host_key": "\n".join(repository.host_keys),
+        "token": repository.token and f"secret:{repository.token}",
+        "ca": repository.ca,
+    }
+    return {"url": repository.url, "ref": repository.ref, **{key: value for key, value in given.items() if value}}
 
 
 def _duration(seconds: float | None) -> str | None:

@@ -15,12 +15,13 @@ from pydantic import BaseModel, ValidationError
 
 from ephemeral_castle.definition.build import CONFIG_HOME, build
 from ephemeral_castle.definition.diagnostic import Diagnostic, Severity, Span, shown
-from ephemeral_castle.definition.explain import explain
+from ephemeral_castle.definition.explain import explain, value_span
 from ephemeral_castle.definition.models import Definition
-from ephemeral_castle.definition.nodes import Mapping, Node, Scalar, plain
+from ephemeral_castle.definition.nodes import Mapping, Node, Scalar, follow, plain
 from ephemeral_castle.definition.parse import parse
 from ephemeral_castle.definition.plain_secrets import plain_secrets
 from ephemeral_castle.definition.references import check_names, check_needs, check_sites, entries
+from ephemeral_castle.definition.shape import namings
 from ephemeral_castle.definition.source import LARGEST, Source, decode
 from ephemeral_castle.definition.suggest import did_you_mean
 from ephemeral_castle.errors import DefinitionInvalid
@@ -46,6 +47,7 @@ class _Reading:
     definition: Definition | None = None
     root: Node | None = None
     models: dict[str, type[BaseModel] | None] = field(default_factory=dict)
+    references: set[Span] = field(default_factory=set)  # values that name a secret
 
 
 def load(
@@ -133,6 +135,7 @@ def _format(reading: _Reading, root: Node) -> None:
     """Stage one: the keys of the format."""
     try:
         reading.definition = read_options(Definition, plain(root))
+        _name_secrets(reading, root, reading.definition, ())
     except ValidationError as error:
         reading.findings += explain(error, reading.source, root, Definition)
 
@@ -154,6 +157,7 @@ def _site(reading: _Reading, root: Node, site: str) -> None:
         options = {key: value for key, value in plain(entry.node).items() if key != "driver"}
         try:
             accepted[layer] = read_options(model, options)
+            _name_secrets(reading, root, accepted[layer], ("sites", site, "layers", layer))
         except ValidationError as error:
             place = ("sites", site, "layers", layer)
             reading.findings += explain(error, reading.source, root, model, place)
@@ -172,8 +176,17 @@ def _unknown_driver(reading: _Reading, driver: str, span: Span) -> None:
     reading.findings.append(reading.source.error(span, f"unknown driver `{shown(driver)}`", hints))
 
 
+def _name_secrets(reading: _Reading, root: Node, model: BaseModel, place: tuple[str, ...]) -> None:
+    """Remembers where a valid part of the file names a secret: such a name is none itself."""
+    for naming in namings(model):
+        if naming.refers and naming.kind == "secret":
+            reading.references.add(value_span(list(follow(root, (*place, *naming.path))), root))
+
+
 def _secrets(reading: _Reading, root: Node) -> None:
     for key, leaf in plain_secrets(root):
+        if leaf.span in reading.references:
+            continue
         hints = ("write `secret:NAME` and store the value under that name",)
         message = f"`{shown(key)}` looks like a secret in plain text"
         reading.findings.append(reading.source.warning(leaf.span, message, hints))

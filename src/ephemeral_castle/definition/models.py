@@ -1,6 +1,7 @@
 """The keys of castle.yaml. Options of drivers are not known here: each driver brings its own model."""
 
 import ipaddress
+import re
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -9,9 +10,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from ephemeral_castle.definition.diagnostic import shown
 from ephemeral_castle.definition.names import Label, split_bucket_url
 from ephemeral_castle.model.castle import Role
-from ephemeral_castle.spi.options import LayerName, Options, refusal
+from ephemeral_castle.model.giturl import BadAddress, address_of, check_ref
+from ephemeral_castle.spi.options import LayerName, Options, SecretName, refusal
 from ephemeral_castle.spi.units import Duration
 
+_HOST_KEY = re.compile(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]+=*( .*)?")
 _SMALLEST_SUBNET = 29  # gateway, treasury side and a few machines
 
 
@@ -65,6 +68,32 @@ def _driver(name: str) -> str:
     if not name:
         raise refusal("a driver has a name")
     return name
+
+
+def _git_address(text: str) -> str:
+    try:
+        address_of(text)
+    except BadAddress as error:
+        raise refusal(error.message, error.hint) from None
+    return text
+
+
+def _git_ref(text: str) -> str:
+    try:
+        check_ref(text)
+    except BadAddress as error:
+        raise refusal(error.message, error.hint) from None
+    return text
+
+
+def _host_keys(text: str) -> str:
+    for line in text.strip().splitlines() or [""]:
+        if not _HOST_KEY.fullmatch(line.strip()):
+            raise refusal(
+                "is not a public host key",
+                "write `TYPE BASE64`, one key a line, as `ssh-keyscan HOST` prints after HOST",
+            )
+    return text
 
 
 class BudgetModel(Options):
@@ -128,6 +157,50 @@ class TreasuryModel(Options):
         return self
 
 
+class RepositoryModel(Options):
+    """The Git repository that holds what the castle's walls are made from. A copy of it is kept in the treasury."""
+
+    url: Annotated[str, AfterValidator(_git_address)] = Field(
+        description="`https://HOST/PATH`, `ssh://USER@HOST/PATH`, `USER@HOST:PATH`, or a path on this computer",
+        examples=["git@git.example.org:home/castle.git"],
+    )
+    ref: Annotated[str, AfterValidator(_git_ref)] = Field(
+        default="main", description="branch, tag or whole commit id", examples=["main"]
+    )
+    key: SecretName | None = Field(
+        default=None, description="private SSH key that may read it", examples=["secret:git/key"]
+    )
+    host_key: Annotated[str, AfterValidator(_host_keys)] | None = Field(
+        default=None,
+        description="public keys of the SSH host, one a line; nobody else is believed",
+        examples=["ssh-ed25519 AAAA..."],
+    )
+    token: SecretName | None = Field(
+        default=None,
+        description="access token or password for https; an account, where the host wants one, stands in the URL "
+        "(`https://USER@HOST/PATH`)",
+        examples=["secret:git/token"],
+    )
+    ca: str | None = Field(
+        default=None, min_length=1, description="CA certificate of a private https host, PEM file", examples=["ca.pem"]
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        kind = address_of(self.url).kind
+        for name, belongs in (("key", "ssh"), ("host_key", "ssh"), ("token", "https"), ("ca", "https")):
+            if getattr(self, name) and kind != belongs:
+                raise refusal(f"`{name}` belongs to an {belongs} address", f"remove `{name}`, or change `url`")
+        if kind == "ssh" and not self.key:
+            raise refusal("an SSH address needs a private key", "add `key: secret:NAME`")
+        if kind == "ssh" and not self.host_key:
+            raise refusal(
+                "an SSH address needs the host's public key: nobody else must be believed",
+                "add `host_key: ...`; `ssh-keyscan HOST` prints it, compare it with what the host's owner publishes",
+            )
+        return self
+
+
 class LayerModel(Options):
     """What a layer is, on every site."""
 
@@ -163,5 +236,6 @@ class Definition(Options):
     budget: BudgetModel = Field(default=BudgetModel(), description="limits that reports compare with")
     proof: ProofModel = Field(default=ProofModel(), description="when a proof restore is repeated")
     treasury: TreasuryModel = Field(description="where everything comes back from")
+    repository: RepositoryModel | None = Field(default=None, description="Git repository that the walls are made from")
     layers: dict[Label, LayerModel] = Field(min_length=1, description="what: role and order")
     sites: dict[Label, SiteModel] = Field(min_length=1, description="how, for each place; the first is the default")

@@ -10,6 +10,7 @@ _KEY = r"(?:password|passwd|passphrase|secret|token|(?:^|[_-])key)"
 _SECRET_KEY = re.compile(_KEY + r"$", re.IGNORECASE)
 _REFERENCE = re.compile(r"secret:[A-Za-z0-9][A-Za-z0-9._/-]*")
 _FILE = re.compile(r"(?:~|\.{0,2})/\S*")
+_PUBLIC_KEY = re.compile(r"(?:ssh|ecdsa|sk)-[a-z0-9@.-]+ AAAA")
 _LOOKS_SECRET = re.compile(
     r"AGE-SECRET-KEY-1|-----BEGIN [A-Z ]*PRIVATE KEY|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|://[^/\s:@]+:[^/\s@]+@"
 )
@@ -22,7 +23,8 @@ def plain_secrets(root: Node) -> list[tuple[str, Scalar]]:
     """Values that look like secrets, each with its key, in document order.
 
     A key that ends in password, passphrase, secret, token or key (`access_key`) marks its value, unless that is a
-    reference (`secret:NAME`) or the path of a file; private keys and URLs with a password are known by their look.
+    reference (`secret:NAME`), the path of a file or a public SSH key; private keys and URLs with a password are known
+    by their look.
     """
     return [(key, leaf) for key, leaf in leaves(root) if _suspicious(key, leaf)]
 
@@ -41,4 +43,6 @@ def _suspicious(key: str, leaf: Scalar) -> bool:
         return True
     if not _SECRET_KEY.search(key):
         return False
-    return not (_REFERENCE.fullmatch(leaf.text) or _FILE.fullmatch(leaf.text))
+    if _REFERENCE.fullmatch(leaf.text) or _FILE.fullmatch(leaf.text):
+        return False
+    return not all(_PUBLIC_KEY.match(line) for line in leaf.text.splitlines())

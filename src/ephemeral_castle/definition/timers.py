@@ -1,4 +1,4 @@
-"""systemd units that back up a castle every night and look after it every five minutes."""
+"""systemd units that back up a castle every night, drill it every month and look after it every five minutes."""
 
 from __future__ import annotations
 
@@ -44,6 +44,14 @@ _DUTIES = (
         what="Backup",
         rhythm="every night",
         when="OnCalendar=*-*-* 03:00:00\nRandomizedDelaySec=30min\nPersistent=true",
+        more="Nice=10\nIOSchedulingClass=idle\nTimeoutStartSec=6h\n",
+    ),
+    _Duty(
+        verb="drill",
+        flags=" --enforce-budget --progress none",
+        what="Drill",
+        rhythm="every month",
+        when="OnCalendar=monthly\nRandomizedDelaySec=12h\nPersistent=true",
         more="Nice=10\nIOSchedulingClass=idle\nTimeoutStartSec=6h\n",
     ),
     _Duty(

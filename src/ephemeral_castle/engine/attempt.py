@@ -74,12 +74,15 @@ class Attempt:
         return Ended(Outcome.DONE)
 
     async def repair(self) -> Ended:
-        """Makes again what an earlier runner made and what is gone since. The step stays done: nothing is written."""
+        """Makes again what an earlier runner made and is gone since. The step stays done; its facts may change."""
         self.again = True
         try:
-            await self._bounded(self._once)
+            seen = await self._bounded(self._once)
         except CastleError as error:
             return self._judged(error)
+        if seen.renews and dict(seen.facts) != dict(self.shared.view.facts(self.step.id)):
+            # Attempt 0: the attempt that made the step has ended, and its events count no more.
+            await self.shared.bus.emit(Kind.STEP_RENEWED, self.step.id, durable=True, facts=dict(seen.facts))
         return Ended(Outcome.DONE)
 
     async def recheck(self) -> tuple[Ended, bool]:

@@ -134,6 +134,12 @@ class StepContext:
         """Facts of a finished step; empty when it has none."""
         return self.shared.view.facts(step_id)
 
+    def published(self, layer: str, fact: str) -> Any:
+        """The fact of that name of the layer's newest step that has it; None when none has."""
+        steps = self.shared.view.steps
+        mine = [view.facts for name, view in steps.items() if self.shared.view.plan.by_id[name].layer == layer]
+        return next((facts[fact] for facts in reversed(mine) if fact in facts), None)
+
     def progress(self, text: str, *, done: float | None = None, total: float | None = None) -> None:
         """Shows what is going on."""
         self.shared.bus.note(Kind.STEP_PROGRESS, self.step.id, self.attempt, text=text, done=done, total=total)

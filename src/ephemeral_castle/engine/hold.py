@@ -110,3 +110,32 @@ class Hold:
         lease.start_heartbeat()
         await self.changed()
         return None
+
+
+class Unleased(Hold):
+    """A drill's: it works beside the castle, whoever holds that, and so neither takes nor needs the lease."""
+
+    def __init__(self) -> None:
+        self.changed = _nothing
+
+    @property
+    def fence(self) -> int:
+        """No holding, no number."""
+        return 0
+
+    @property
+    def ours(self) -> bool:
+        """What a drill acts on is its own."""
+        return True
+
+    async def secure(self, wait: Callable[[CastleError], None]) -> bool:
+        """At once."""
+        del wait
+        return False
+
+    async def taken(self) -> CastleError | None:
+        """By nobody."""
+        return None
+
+    async def release(self) -> None:
+        """Nothing to give up."""

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def launch(run: str, state: Path, work: Callable[[], object]) -> int:
-    """Runs `work` in a process of its own and gives its pid.
+def launch(run: str, state: Path, work: Callable[[], object], *, keep: int | None = None) -> int:
+    """Runs `work` in a process of its own and gives its pid. `keep`: an open file that `work` needs, the castle's lock.
 
     It is a copy of this process, made while nothing else runs in it: what was read for planning need not be read
     again, which saves half of the time until the first step. Its output goes to `STATE/runs/RUN/runner.log`; it has
@@ -26,7 +26,7 @@ def launch(run: str, state: Path, work: Callable[[], object]) -> int:
     sys.stderr.flush()
     child = os.fork()
     if child == 0:
-        _become_runner(folder / "runner.log", writing, work)
+        _become_runner(folder / "runner.log", writing, work, keep)
     os.close(writing)
     with os.fdopen(reading) as told:
         pid = int(told.read())
@@ -34,7 +34,7 @@ def launch(run: str, state: Path, work: Callable[[], object]) -> int:
     return pid
 
 
-def _become_runner(log: Path, told: int, work: Callable[[], object]) -> None:
+def _become_runner(log: Path, told: int, work: Callable[[], object], keep: int | None) -> None:
     """Never returns. A second fork makes the runner nobody's child; the first one ends at once."""
     status = 1
     try:
@@ -43,7 +43,7 @@ def _become_runner(log: Path, told: int, work: Callable[[], object]) -> None:
         if pid:
             os.write(told, str(pid).encode())
             os._exit(0)
-        _let_go(log)
+        _let_go(log, keep)
         work()
         status = 0
     except BaseException:  # noqa: BLE001 - nothing may come back into the caller's code
@@ -56,14 +56,17 @@ def _become_runner(log: Path, told: int, work: Callable[[], object]) -> None:
         os._exit(status)
 
 
-def _let_go(log: Path) -> None:
-    """Own output, no input, no other file of the caller's, default signals."""
+def _let_go(log: Path, keep: int | None) -> None:
+    """Own output, no input, of the caller's files none but `keep`, default signals."""
     null = os.open(os.devnull, os.O_RDONLY)
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(null, 0)
     os.dup2(out, 1)
     os.dup2(out, 2)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    limit = os.sysconf("SC_OPEN_MAX")
+    os.closerange(3, limit if keep is None else keep)
+    if keep is not None:
+        os.closerange(keep + 1, limit)
     os.chdir("/")
     # By lines: what a runner says before it is killed must be in its log.
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(n, mode, 1) for n, mode in ((0, "r"), (1, "a"), (2, "a")))

@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from ephemeral_castle.engine import drill
 from ephemeral_castle.engine.context import Shared, StepContext
-from ephemeral_castle.errors import Refused
+from ephemeral_castle.engine.lineage import arrived, joined, sealed_layers, unsealed
+from ephemeral_castle.errors import CastleError, Refused
 from ephemeral_castle.model.castle import Layer, Verb
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.model.step import Effect, Observation, Phase, State, Step
 from ephemeral_castle.spi.driver import Context, Request
 from ephemeral_castle.spi.secret import Secret
+from ephemeral_castle.spi.world import Rights
 
 REACHED, NOT_REACHED = State.REACHED, State.NOT_REACHED
 NEW_LIFE = (Verb.REBIRTH, Verb.RAISE)
@@ -33,6 +36,8 @@ class OwnDriver:
     def plan(self, layer: Layer, options: Any, request: Request, /) -> Sequence[Step]:
         """Writer identity, record of the seal, revocation of the old writer, record of the new life."""
         del options
+        if request.verb is Verb.DRILL:
+            return drill.plan(layer, request)
         return [*self._sealing(layer, request), *self._new_life(layer, request), *self._recording(layer, request)]
 
     def _sealing(self, layer: Layer, request: Request) -> list[Step]:
@@ -62,9 +67,11 @@ class OwnDriver:
         arrived = _each(request, "arrived:{}?")
         announce = self._step(layer, "announce", title, Phase.RESTORE, effect=Effect.ONCE, needs=arrived)
         title = "doors for people on this computer's loopback"
-        doors = self._step(layer, "doors", title, Phase.OPEN, needs=_each(request, "address:{}?"))
+        doors = self._step(
+            layer, "doors", title, Phase.OPEN, needs=(*_each(request, "address:{}?"), *_each(request, "serving:{}?"))
+        )
         return [
-            writer,
+            dataclasses.replace(writer, undo=True),
             dataclasses.replace(revoke, provides=("old-writer-revoked",)),
             dataclasses.replace(announce, provides=("announced",)),
             dataclasses.replace(doors, provides=("doors",), recheck=True),
@@ -74,7 +81,9 @@ class OwnDriver:
         make = partial(self._step, layer, effect=Effect.ONCE)
         steps: list[Step] = []
         if request.verb in NEW_LIFE or (request.verb is Verb.RESTORE and not request.side):
-            steps.append(make("record-life", "write the new life into the record", Phase.VERIFY, needs=("served?",)))
+            # Without a probe nothing is served, and a life stands when its machines and treasures do.
+            stands = ("served?", "doors?", "machine:*", *_each(request, "arrived:{}?"), *_each(request, "open:{}?"))
+            steps.append(make("record-life", "write the new life into the record", Phase.VERIFY, needs=stands))
         if request.verb is Verb.BACKUP and request.prove:
             proven = _each(request, "proven:{}?")
             steps.append(make("record-proof", "write the proof into the record", Phase.PROVE, needs=proven))
@@ -109,14 +118,17 @@ class OwnDriver:
         """Looks at the record and at the treasury's accounts."""
         record = ctx.record
         match step.action:
+            case drill.MAKE | drill.REMOVE:
+                return await drill.observe(step, ctx)
             case "writer":
                 return await self._see_writer(ctx)
             case "record-seal":
                 return Observation(REACHED if self._seal_recorded(ctx) else NOT_REACHED)
             case "record-proof":
                 new = {name: facts["proof"] for name, facts in self._proven(ctx).items()}
-                done = all(record.lineage.get(name, {}).get("proof") == proof for name, proof in new.items())
-                return Observation(REACHED if done else NOT_REACHED)
+                known = {name: (record.lineage.get(name, {}).get("proof") or {}).get("at", 0) for name in new}
+                done = all(known[name] >= proof["at"] for name, proof in new.items())  # a newer one is as good
+                return Observation(REACHED if done else NOT_REACHED, "", {"proven": new})
             case "announce":
                 missing = [name for name in self._arriving(ctx) if not record.lineage.get(name, {}).get("arriving")]
                 return Observation(NOT_REACHED if missing else REACHED)
@@ -137,6 +149,8 @@ class OwnDriver:
     async def act(self, step: Step, ctx: Context, /) -> Observation | None:
         """Changes the record by compare-and-swap, or an account."""
         match step.action:
+            case drill.MAKE | drill.REMOVE:
+                return await drill.act(step, ctx)
             case "writer":
                 await self._mint(ctx)
             case "record-seal":
@@ -149,13 +163,13 @@ class OwnDriver:
                 return await self._open_doors(ctx)
             case "unseal":
                 layers = _open_seals(ctx)
-                await self._save(ctx, lambda r: _unsealed(r, [name for name in layers if r.lineage[name].get("seal")]))
+                await self._save(ctx, lambda r: unsealed(r, [name for name in layers if r.lineage[name].get("seal")]))
             case "record-proof":
                 proven = self._proven(ctx)
-                await self._save(ctx, lambda r: dataclasses.replace(r, lineage=_joined(r.lineage, proven)))
+                await self._save(ctx, lambda r: dataclasses.replace(r, lineage=joined(r.lineage, proven)))
             case "announce":
                 arriving = self._arriving(ctx)
-                await self._save(ctx, lambda r: dataclasses.replace(r, lineage=_joined(r.lineage, arriving)))
+                await self._save(ctx, lambda r: dataclasses.replace(r, lineage=joined(r.lineage, arriving)))
             case "record-wipe":
                 await self._save(ctx, lambda r: dataclasses.replace(r, site="", computer="", run=ctx.run))
             case _:
@@ -163,11 +177,15 @@ class OwnDriver:
         return None
 
     async def undo(self, step: Step, ctx: Context, /) -> str:
-        """Takes this run's seal out of the record again, before anybody may write behind it."""
+        """Takes this run's seal out of the record again, before anybody may write behind it; or an unused writer."""
+        if step.action == "writer":
+            return await self._unmint(ctx)
+        if step.action == drill.MAKE:
+            return await drill.undo(ctx)
 
         def change(record: Record) -> Record:
             mine = [name for name, known in record.lineage.items() if (known.get("seal") or {}).get("run") == ctx.run]
-            return dataclasses.replace(_unsealed(record, mine), pending_life=0)
+            return dataclasses.replace(unsealed(record, mine), pending_life=0)
 
         await self._save(ctx, change)
         return "the record names no seal"
@@ -186,8 +204,9 @@ class OwnDriver:
             text = "this treasury has no accounts that castle can manage: every life writes with the same key"
             ctx.diagnostic("warning", text)
             return Observation(REACHED, waived=text)
-        recorded = ctx.record.writers.get(str(ctx.life)) == name
-        known = recorded and await ctx.secrets.get(f"writer/{ctx.life}") is not None and await identities.exists(name)
+        known = ctx.record.writers.get(str(ctx.life)) == name
+        known = known and await ctx.secrets.get(f"writer/{ctx.life}") is not None
+        known = known and await identities.may_write(name, rights_of(self._shared(ctx)))
         return Observation(REACHED if known else NOT_REACHED, facts={"writer": name} if known else {})
 
     async def _mint(self, ctx: Context) -> None:
@@ -200,10 +219,29 @@ class OwnDriver:
             await ctx.secrets.put(f"writer/{ctx.life}", secret)
         name = writer_name(ctx.record, ctx.life)
         await ctx.intent("create account", account=name)
-        await identities.mint_writer(name, secret.reveal(), repository_paths(ctx))
+        await identities.mint_writer(name, secret.reveal(), rights_of(self._shared(ctx)))
         await self._save(
             ctx, lambda r: dataclasses.replace(r, writers={**r.writers, str(ctx.life): name}, run=r.run or ctx.run)
         )
+
+    async def _unmint(self, ctx: Context) -> str:
+        """Removes the account of a life that never began; it is harmless, and so what fails here is only told."""
+        name = ctx.record.writers.get(str(ctx.life))
+        if ctx.world.identities is None or name is None:
+            return "there was no account to remove"
+        if ctx.life in (ctx.old_life, ctx.record.life):
+            return "the writer of the life that stands stays"
+        if _raising(self._shared(ctx)):
+            return f"{name} stays: what was raised may use it"
+        try:
+            await ctx.world.identities.revoke(name)
+            kept = {life: other for life, other in ctx.record.writers.items() if other != name}
+            await self._save(ctx, lambda r: dataclasses.replace(r, writers=kept))
+        except CastleError as error:
+            text = f"the unused account {name} could not be removed ({error.message}); the next run takes it over"
+            ctx.diagnostic("warning", text)
+            return text
+        return f"{name} removed"
 
     async def _see_revoked(self, ctx: Context) -> Observation:
         identities = ctx.world.identities
@@ -237,7 +275,8 @@ class OwnDriver:
     def _proven(self, ctx: Context) -> dict[str, Any]:
         """What this run has proven, by layer."""
         found = {layer.id: _gather(self._shared(ctx), f"sealed:{layer.id}") for layer in ctx.request.site.layers}
-        return {name: facts for name, facts in found.items() if "proof" in facts}
+        by = {"by": "drill"} if ctx.request.verb is Verb.DRILL else {}
+        return {name: {**facts, "proof": {**facts["proof"], **by}} for name, facts in found.items() if "proof" in facts}
 
     def _arriving(self, ctx: Context) -> dict[str, Any]:
         """Timelines that this run is about to begin, by layer."""
@@ -256,29 +295,25 @@ class OwnDriver:
         return True
 
     async def _record_seal(self, ctx: Context) -> None:
-        shared = self._shared(ctx)
-        lineage = {**ctx.record.lineage}
-        for layer in ctx.request.site.layers:
-            lineage[layer.id] = {**lineage.get(layer.id, {}), **_gather(shared, f"sealed:{layer.id}")}
-        lineage = {key: value for key, value in lineage.items() if value}
+        found = {layer.id: _gather(self._shared(ctx), f"sealed:{layer.id}") for layer in ctx.request.site.layers}
+        seals = {name: facts for name, facts in found.items() if facts}
         pending = _pending(ctx)
-        await ctx.world.settle()  # the last segments first: once the seal is recorded nobody waits for them again
-        await self._save(ctx, lambda r: dataclasses.replace(r, lineage=lineage, pending_life=pending, run=ctx.run))
-        await ctx.world.settle()
+
+        def change(record: Record) -> Record:  # a drill may have written its proof meanwhile
+            return dataclasses.replace(record, lineage=joined(record.lineage, seals), pending_life=pending, run=ctx.run)
+
+        await self._save(ctx, change)
+        await ctx.world.settle()  # the record; what it names is there already: it was settled before it was read back
 
     async def _record_life(self, ctx: Context) -> None:
         shared = self._shared(ctx)
-        lineage = {**ctx.record.lineage}
         addresses: dict[str, Any] = {}
         inventory: list[Any] = []
         for view in shared.view.steps.values():
             inventory.extend(view.facts.get("created", ()))
             addresses.update(view.facts.get("addresses", {}))
-        for layer in ctx.request.site.layers:
-            born = _gather(shared, f"home:{layer.id}")
-            if born:
-                kept = {key: value for key, value in lineage.get(layer.id, {}).items() if key != "arriving"}
-                lineage[layer.id] = {**kept, **born}
+        found = {layer.id: _gather(shared, f"home:{layer.id}") for layer in ctx.request.site.layers}
+        born = {name: facts for name, facts in found.items() if facts}
 
         def change(record: Record) -> Record:
             return dataclasses.replace(
@@ -288,7 +323,7 @@ class OwnDriver:
                 site=ctx.request.site.name,
                 computer=str(ctx.world.computer["id"]),
                 inventory={str(ctx.life): inventory or record.inventory.get(str(ctx.life), [])},
-                lineage=lineage,
+                lineage=arrived(record.lineage, born),
                 addresses=addresses or record.addresses,
                 run=ctx.run,
             )
@@ -316,10 +351,18 @@ def writer_name(record: Record, life: int) -> str:
     return f"castle-{record.id[:8]}-{life}"
 
 
-def repository_paths(ctx: Context) -> list[str]:
-    """Where the writer may replace pgBackRest's two changing objects, for every treasure."""
-    prefix = ctx.world.access.prefix
-    return [f"{prefix}/pgbackrest/{layer.id}/backup/castle" for layer in ctx.request.site.layers]
+def rights_of(shared: Shared) -> list[Rights]:
+    """What the writer of a life may do: for each layer whose driver writes into the treasury."""
+    known: Mapping[str, Any] = shared.drivers
+    found = ((layer, known[layer.driver]) for layer in shared.request.site.layers if layer.driver in known)
+    return [driver.rights(layer) for layer, driver in found if hasattr(driver, "rights")]
+
+
+def _raising(shared: Shared) -> bool:
+    """Whether anything of the new life was begun."""
+    view = shared.view
+    begun = (view.plan.by_id[name] for name, step in view.steps.items() if step.begun_at is not None)
+    return any(step.phase in (Phase.APPLY, Phase.RESTORE, Phase.OPEN, Phase.VERIFY) for step in begun)
 
 
 def _pending(ctx: Context) -> int:
@@ -327,32 +370,13 @@ def _pending(ctx: Context) -> int:
     return ctx.life if ctx.request.verb is Verb.REBIRTH else 0
 
 
-def _sealed_layers(record: Record, life: int) -> list[str]:
-    """Layers whose seal ended this life."""
-    return [name for name, known in record.lineage.items() if (known.get("seal") or {}).get("life") == life]
-
-
 def _open_seals(ctx: Context) -> list[str]:
     """Layers that are sealed in the record while their treasure stands and will be opened or sealed anew."""
     if ctx.request.verb is Verb.RAISE:
-        return _sealed_layers(ctx.record, ctx.life)
-    sealed = _sealed_layers(ctx.record, ctx.old_life)
+        return sealed_layers(ctx.record, ctx.life)
+    sealed = sealed_layers(ctx.record, ctx.old_life)
     others = [name for name in sealed if ctx.record.lineage[name]["seal"]["run"] != ctx.run]
     return [name for name in others if ctx.facts(f"{name}.survey").get("presence") == "present"]
-
-
-def _joined(lineage: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    return {**lineage, **{name: {**lineage.get(name, {}), **facts} for name, facts in more.items()}}
-
-
-def _unsealed(record: Record, layers: Sequence[str]) -> Record:
-    """The record without seals of a life that goes on; how far its history must reach at least stays known."""
-    lineage = dict(record.lineage)
-    for name in layers:
-        kept = dict(lineage[name])
-        mark = kept.pop("seal")["mark"]
-        lineage[name] = {**kept, "mark": mark["lsn"], "timeline": int(mark["timeline"])}
-    return dataclasses.replace(record, lineage=lineage)
 
 
 def _gather(shared: Shared, key: str) -> dict[str, Any]:

@@ -52,6 +52,9 @@ def _edges(steps: Sequence[Step], layers: Mapping[str, Layer]) -> dict[str, tupl
     for step in steps:
         found: dict[str, None] = {}
         for need in step.needs:
+            if need.endswith("*"):
+                found |= {step_id: None for token, ids in provided.items() if _fits(token, need) for step_id in ids}
+                continue
             optional = need.endswith("?")
             for provider in provided.get(need.removesuffix("?"), ()):
                 found[provider] = None
@@ -66,6 +69,11 @@ def _edges(steps: Sequence[Step], layers: Mapping[str, Layer]) -> dict[str, tupl
         found.pop(step.id, None)
         edges[step.id] = tuple(found)
     return edges
+
+
+def _fits(token: str, pattern: str) -> bool:
+    """Whether a capability is of a kind: `machine:*` is every machine, however many there are."""
+    return token.startswith(pattern.removesuffix("*"))
 
 
 def _by_phase(step: Step, steps: Sequence[Step]) -> list[str]:
@@ -107,8 +115,10 @@ def _destroys(step: Step) -> bool:
 
 
 def _barrier(step: Step, steps: Sequence[Step]) -> list[str]:
-    """Every look, proof and seal before any destruction; all of these before anything new."""
+    """Every look, proof and seal before any destruction; all of these before anything new; all before a dissolution."""
     phase = PHASES.index(step.phase)
+    if step.phase is Phase.DISSOLVE:
+        return [s.id for s in steps if PHASES.index(s.phase) < phase]
     if _destroys(step):
         return [s.id for s in steps if PHASES.index(s.phase) < BARRIER]
     if phase > BARRIER:

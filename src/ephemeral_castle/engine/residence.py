@@ -15,12 +15,14 @@ def lives(verb: Verb, record: Record, past: Sequence[Event], computer: str) -> t
     """The life that stood, and the one this run works on; a resume keeps those of its first runner.
 
     A castle that is raised on another computer begins a new life there: two computers never work for the same one, so
-    that the old one's writer identity can be revoked.
+    that the old one's writer identity can be revoked. A drill's life is nobody's: it never enters the record.
     """
     for event in past:
         if event.kind is Kind.RUN_STARTED and "life" in event.data:
             return int(event.data["old_life"]), int(event.data["life"])
     elsewhere = not record.site or record.computer != computer
+    if verb is Verb.DRILL:
+        return record.life, record.life + 1
     if verb is Verb.REBIRTH or (verb is Verb.RAISE and elsewhere):
         return record.life, max(record.life, record.pending_life) + 1
     return record.life, record.life
@@ -39,6 +41,8 @@ def check_residence(record: Record, request: Request, run: str, new_life: tuple[
     Raises:
         Refused: nothing is started, archived or destroyed here.
     """
+    if request.verb is Verb.DRILL:
+        return  # it works on no life at all, wherever the castle stands
     old, life = new_life
     ended = record.life not in (old, life) or (life > old and record.life >= life)
     if record.run != run and ended:
@@ -59,6 +63,7 @@ def check_residence(record: Record, request: Request, run: str, new_life: tuple[
         state="nothing was changed, here or there",
         hints=[
             f"run `castle {request.verb.value}` on the computer where it stands",
+            "if it is this one, the disk with its state directory is not mounted: mount it, and nothing is lost",
             f"if that computer is lost for good, {taken}: castle {verb.value} --source-lost --confirm {record.name}",
         ],
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ephemeral_castle.engine.budget import rto_crossed
 from ephemeral_castle.engine.context import Shared
 from ephemeral_castle.engine.hold import Hold
+from ephemeral_castle.engine.lineage import unproven
 from ephemeral_castle.engine.residence import check_residence, lives
 from ephemeral_castle.engine.walk import Walk
 from ephemeral_castle.errors import Busy, CastleError, Conflict, Refused
@@ -77,7 +78,8 @@ class JournalBus:
 class Runner:
     """All that a run needs, brought together by `cli.wiring`.
 
-    `cancel_by`: who asked this runner for nothing but to take the run back, or "".
+    `cancel_by`: who asked this runner for nothing but to take the run back, or "". `notes`: what the person at the
+    terminal should know before it goes on.
     """
 
     run: str
@@ -96,6 +98,7 @@ class Runner:
     process: Mapping[str, Any]
     lived: str = ""  # an earlier run that raised this castle on this computer
     cancel_by: str = ""
+    notes: Sequence[str] = ()
 
     async def execute(self) -> RunStatus:
         """Runs or resumes the stored plan to its end; the status is also the run's last event."""
@@ -106,6 +109,8 @@ class Runner:
         old_life, life = lives(self.plan.verb, record, past, computer)
         check_residence(record, self.request, self.run, (old_life, life), computer)
         await bus.emit(Kind.RUN_STARTED, durable=True, old_life=old_life, life=life, **self.process)
+        for note in self.notes:
+            bus.note(Kind.DIAGNOSTIC, severity="info", text=note)
         for step_id, step in bus.view.steps.items():
             if step.state is StepState.RUNNING:
                 await bus.emit(Kind.STEP_INTERRUPTED, step_id, step.attempts, durable=True)
@@ -193,8 +198,8 @@ class Runner:
     async def _unchanged(self, shared: Shared) -> None:
         """After another runner held the castle: it must be as this run left it, or this run knows too little."""
         found = await self.records.load()
-        if found is not None and found[0].nonce == shared.record.nonce:
-            return
+        if found is not None and unproven(found[0]) == unproven(shared.record):
+            return  # a drill, which needs no lease, may have written a proof
         by = f"run {found[0].run or 'unknown'}, life {found[0].life}" if found else "the record is gone"
         raise Busy(
             "another runner held this castle meanwhile, and changed it",

@@ -14,7 +14,7 @@ from ephemeral_castle.errors import Busy, CastleError, Permanent, Refused
 from ephemeral_castle.model.events import Kind, Outcome, RunStatus
 from ephemeral_castle.model.plan import Plan
 from ephemeral_castle.model.runview import StepState, ready
-from ephemeral_castle.model.step import Effect, Step
+from ephemeral_castle.model.step import Effect, Phase, Step
 
 
 @dataclass
@@ -122,7 +122,12 @@ class Walk:
         error = self.failed[0][1].error if self.failed else None
         if self.passed_no_return:
             return (RunStatus.FAILED, error) if self.failed else (RunStatus.STOPPED, None)
-        await self.undo_all()
+        if self.failed and self.shared.request.keep and not self.cancelled.is_set():
+            run = self.shared.run
+            text = f"left for a look: castle resume {run} goes on; castle cancel {run} or the next drill removes it"
+            self.shared.bus.note(Kind.DIAGNOSTIC, severity="warning", text=text)
+        else:
+            await self.undo_all()
         if self.unmade:
             return RunStatus.FAILED, self._half_undone(error)
         if not self.failed:
@@ -189,8 +194,11 @@ class Walk:
     async def _recheck(self) -> None:
         """On resume: what was prepared is made again if it is gone; what was sealed must still be sealed.
 
-        A seal is only looked at while nothing is destroyed; afterwards nobody may ask what no longer exists.
+        A seal is only looked at while nothing is destroyed; afterwards nobody may ask what no longer exists. And
+        nothing is made again of what the run itself had begun to dissolve.
         """
+        if any(s.phase is Phase.DISSOLVE and self.shared.view.intents_of(s.id) for s in self.plan.steps):
+            return
         for step in self.plan.steps:
             view = self.shared.view.steps[step.id]
             if view.state is not StepState.DONE or not step.recheck or view.waived:

@@ -14,12 +14,16 @@ import fcntl
 import json
 import os
 import struct
+import threading
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from ephemeral_castle.errors import Busy, Denied
+
+DOWN = "down"  # stands for the run's id while `castle down` removes everything
+_TOLD = 50  # looks, 10 ms apart, for the name of a holder who took the lock this instant
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,26 @@ class LocalLock:
                 raise self._denied(error) from error
             raise self._busy() from None
         self._descriptor = descriptor
+        self.sign(run, since)
+
+    def sign(self, run: str, since: float) -> None:
+        """Writes down that this process holds it: at once, and again by a child that it was handed over to."""
         holder = Holder(os.getpid(), run, os.uname().nodename, since)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, json.dumps(asdict(holder)).encode(), 0)
+
+    @property
+    def descriptor(self) -> int:
+        """The open file, for a child that is to hold the lock on; only while it is held."""
+        if self._descriptor is None:
+            raise RuntimeError("this lock is not held")
+        return self._descriptor
+
+    def hand_over(self) -> None:
+        """Closes our copy of the file: a forked child that kept its own goes on holding; without one it is free."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def release(self) -> None:
         """Gives it back; no error when it is not held."""
@@ -110,16 +131,30 @@ class LocalLock:
         return Denied("cannot use the castle's lock", where=str(self.path), why=error.strerror or str(error))
 
     def _busy(self) -> Busy:
-        holder = self.holder() or Holder(0, "", "", 0.0)
+        holder = self._named()
         since = f" since {datetime.fromtimestamp(holder.since, UTC):%Y-%m-%d %H:%M:%S} UTC" if holder.since else ""
+        if holder.run == DOWN:
+            why = f"process {holder.pid} removes it{since}"
+            hint = "castle status, when that has ended"
+            return Busy("castle down is removing this castle", why=why, state="nothing was changed", hints=[hint])
         return Busy(
-            "another run of this castle is going on here",
+            f"run {holder.run} holds this castle" if holder.run else "another run holds this castle",
             where=str(self.path),
             why=f"process {holder.pid or 'unknown'} holds the lock{since}"
             + (f" for run {holder.run}" if holder.run else ""),
             state="nothing was changed",
-            hints=[f"stop it: castle cancel {holder.run}".rstrip(), f"follow it: castle watch {holder.run}".rstrip()],
+            hints=[f"castle cancel {holder.run}".rstrip(), f"castle watch {holder.run}".rstrip()],
         )
+
+    def _named(self) -> Holder:
+        """The holder, who writes down its name just after it took the lock."""
+        holder = None
+        for _ in range(_TOLD):
+            holder = self.holder()
+            if holder is None or holder.run:
+                break
+            threading.Event().wait(0.01)
+        return holder or Holder(0, "", "", 0.0)
 
 
 def _flock(kind: int) -> bytes:

@@ -54,6 +54,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             after_seq integer not null
         ) strict""",
     ),
+    (
+        # What a run began with. Runs of before have no row: their resume takes the definition as it is.
+        """create table begun (
+            run_id text primary key references run(id),
+            path text not null,
+            digest text not null,
+            body text not null
+        ) strict""",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

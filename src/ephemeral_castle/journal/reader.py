@@ -12,11 +12,13 @@ from typing import Self
 from ephemeral_castle.errors import NoSuchRun
 from ephemeral_castle.journal.faults import explained
 from ephemeral_castle.journal.migrations import refuse_newer, version_of
+from ephemeral_castle.model.begun import Begun
 from ephemeral_castle.model.events import Event, Kind, RunStatus
 from ephemeral_castle.model.plan import Plan
 from ephemeral_castle.spi.world import Clock
 
 POLL_SECONDS = 0.1
+_WITH_BEGUN = 2  # version of the file from which on it says what runs began with
 _KINDS = {kind.value: kind for kind in Kind}
 _HEAD = "select id, castle, site, verb, command, plan_digest, status, created_at, finished_at from run"
 
@@ -111,6 +113,24 @@ class JournalReader:
         if row is None:
             raise self._no_run(run_id)
         return Plan.from_json(json.loads(row[0]))
+
+    def begun(self, run_id: str) -> Begun | None:
+        """What the run began with; None for a run of a castle that did not store it."""
+        row = self._begun("run_id = ?", run_id)
+        return Begun.from_json(json.loads(row[1])) if row else None
+
+    def begun_from(self, path: str) -> str:
+        """Id of the newest run that began with the definition at that absolute path, or ""."""
+        row = self._begun("path = ?", path)
+        return str(row[0]) if row else ""
+
+    def _begun(self, where: str, value: str) -> tuple[str, str] | None:
+        with explained(self.path):
+            if version_of(self._connection) < _WITH_BEGUN:
+                return None
+            text = f"select run_id, body from begun where {where} order by rowid desc limit 1"
+            found: tuple[str, str] | None = self._connection.execute(text, (value,)).fetchone()
+        return found
 
     def events(self, run_id: str, after_seq: int = 0) -> list[Event]:
         """Events of a run behind `after_seq`, in order. Kinds that a newer castle added are left out."""

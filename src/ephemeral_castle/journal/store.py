@@ -17,6 +17,7 @@ from typing import Any
 from ephemeral_castle.errors import Busy, NoSuchRun
 from ephemeral_castle.journal.reader import JournalReader
 from ephemeral_castle.journal.writer import Writer
+from ephemeral_castle.model.begun import Begun
 from ephemeral_castle.model.events import Event, Kind, RunStatus
 from ephemeral_castle.model.plan import Plan
 
@@ -53,7 +54,9 @@ class Journal:
         """The reading side, for any process; raises NoSuchRun when there is no journal."""
         return JournalReader(path)
 
-    async def create_run(self, run_id: str, plan: Plan, command: str, created_at: float) -> Event:
+    async def create_run(
+        self, run_id: str, plan: Plan, command: str, created_at: float, begun: Begun | None = None
+    ) -> Event:
         """Stores a run with its plan, and the event `run.created`, in one transaction. Needs no epoch.
 
         Args:
@@ -61,11 +64,13 @@ class Journal:
             plan: what resume will execute.
             command: the command line as a person typed it, without secrets.
             created_at: Unix seconds.
+            begun: the definition that a resume will go on with.
 
         Raises:
             Conflict: a run of that id exists.
         """
         data = {"digest": plan.digest, "verb": plan.verb.value, "command": command}
+        data |= {"definition": begun.digest} if begun else {}
         event = Event(run_id, Kind.RUN_CREATED, created_at, data=data)
         stored = json.dumps(plan.to_json(), allow_nan=False)
         head = (plan.castle, plan.site, plan.verb.value, command, plan.digest, stored)
@@ -73,6 +78,10 @@ class Journal:
         def work(connection: sqlite3.Connection) -> int:
             row = (run_id, *head, RunStatus.RUNNING.value, created_at)
             connection.execute("insert into run values (?, ?, ?, ?, ?, ?, ?, ?, ?, null)", row)
+            if begun is not None:
+                body = _dump(begun.to_json())
+                kept = (run_id, begun.castle.path, begun.digest, body)
+                connection.execute("insert into begun values (?, ?, ?, ?)", kept)
             return _insert(connection, event, _dump(data), 0)
 
         return dataclasses.replace(event, seq=await self._durably(work))

@@ -28,6 +28,7 @@ class Verb(StrEnum):
     SEAL = "seal"
     BACKUP = "backup"
     RESTORE = "restore"
+    DRILL = "drill"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,27 @@ class Treasury:
 
 
 @dataclass(frozen=True)
+class Repository:
+    """The Git repository that holds what the castle's walls are made from.
+
+    Attributes:
+        url: https or ssh URL, `USER@HOST:PATH`, or an absolute path on this computer.
+        ref: branch, tag or whole commit id that is wanted.
+        key: name of the secret that is the private SSH key, or "".
+        host_keys: public keys of the SSH host, "TYPE BASE64" each; one of them must answer.
+        token: name of the secret that is the password or access token of an https URL, or "".
+        ca: path of the CA certificate (PEM) of a private https host, or "".
+    """
+
+    url: str
+    ref: str = "main"
+    key: str = ""
+    host_keys: tuple[str, ...] = ()
+    token: str = ""
+    ca: str = ""
+
+
+@dataclass(frozen=True)
 class Layer:
     """One layer on one site.
 
@@ -99,7 +121,8 @@ class Site:
 class Castle:
     """The whole definition.
 
-    `proof_max_age`: seconds a proof restore stays valid. `path`: the definition file, absolute.
+    `proof_max_age`: seconds a proof restore stays valid. `path`: the definition file, absolute. `repository`: None for
+    a castle without walls of its own.
     """
 
     name: str
@@ -108,6 +131,7 @@ class Castle:
     budget: Budget = Budget()
     proof_max_age: float = 86400.0
     path: str = ""
+    repository: Repository | None = None
 
     def site(self, name: str | None = None) -> Site:
         """The named site, or the only (first) one."""

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     STEP_RETRYING = "step.retrying"  # data: error, delay
     STEP_INTERRUPTED = "step.interrupted"  # found on resume: started, never finished
     STEP_FINISHED = "step.finished"  # data: state, how, facts, error, took, observed
+    STEP_RENEWED = "step.renewed"  # data: facts; a finished step was made again on resume, and these hold from here on
     STEP_UNDONE = "step.undone"  # data: detail; resets the step and all that followed from it
     DIAGNOSTIC = "diagnostic"  # data: severity, text: something a person should know
     BUDGET_CROSSED = "budget.crossed"  # data: which, limit, value

@@ -9,7 +9,10 @@ from typing import Any
 
 
 class Phase(StrEnum):
-    """Order of steps inside a layer. Every step up to SEAL ends before any DESTROY begins (the barrier)."""
+    """Order of steps inside a layer. Every step up to SEAL ends before any DESTROY begins (the barrier).
+
+    DISSOLVE takes away what this very run made (a drill), after everything else.
+    """
 
     PREPARE = "prepare"
     PROVE = "prove"
@@ -19,6 +22,7 @@ class Phase(StrEnum):
     RESTORE = "restore"
     OPEN = "open"
     VERIFY = "verify"
+    DISSOLVE = "dissolve"
 
 
 PHASES = tuple(Phase)
@@ -52,12 +56,14 @@ class Observation:
         detail: a few words for people: what was seen, or why it is not yet so.
         facts: JSON values that later steps, the report and a resume need. Never a secret.
         waived: when the goal does not apply in this world (a treasure proven absent needs no seal): the reason.
+        renews: on a resume that makes a finished step again (`recheck`): these facts take the place of those it had.
     """
 
     state: State
     detail: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
     waived: str = ""
+    renews: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,8 @@ class Step:
         title: what a person reads while it runs.
         phase: orders steps in a layer; carries the barrier before destroy.
         effect: how the act may be repeated.
-        needs: ids of steps, or capabilities (`machine:431`) that some step provides.
+        needs: ids of steps, or capabilities (`machine:431`) that some step provides; with `?` at its end where nothing
+            may provide it, with `*` all that begin so.
         provides: capabilities that hold once this step is done.
         exact: it waits for its own `needs` alone; otherwise also for the earlier phases of its layer and for the
             layers that its layer needs. The barriers round destruction hold for every step.

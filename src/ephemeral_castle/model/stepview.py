@@ -165,6 +165,12 @@ def _finished(step: StepView, event: Event) -> StepView:
     )
 
 
+def _renewed(step: StepView, event: Event) -> StepView:
+    if step.state is not StepState.DONE:
+        return step
+    return dataclasses.replace(step, facts=event.data.get("facts") or {})
+
+
 STEP_KINDS: Mapping[Kind, Callable[[StepView, Event], StepView]] = {
     Kind.STEP_STARTED: _started,
     Kind.STEP_OBSERVED: _observed,
@@ -174,4 +180,5 @@ STEP_KINDS: Mapping[Kind, Callable[[StepView, Event], StepView]] = {
     Kind.STEP_RETRYING: _retrying,
     Kind.STEP_INTERRUPTED: _interrupted,
     Kind.STEP_FINISHED: _finished,
+    Kind.STEP_RENEWED: _renewed,
 }

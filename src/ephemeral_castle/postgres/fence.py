@@ -91,6 +91,27 @@ def fence(limits: Iterable[DatabaseLimit], run: str) -> str:
     return "\n".join([*lines, "COMMIT;"])
 
 
+def fence_whole(run: str) -> str:
+    r"""The same by one script, for a server that nobody but this script can reach; may be repeated.
+
+    For `psql -f`: it makes the statements there (`\gexec`). Castle's tables must be there.
+
+    Args:
+        run: id of the run.
+    """
+    return f"""\
+BEGIN;
+INSERT INTO castle.fence (datname, connection_limit, read_only, run)
+SELECT item ->> 'name', (item ->> 'limit')::integer, item ->> 'read_only', {quote_literal(run)}
+FROM ({LIMITS.rstrip(";")}) AS l (list), jsonb_array_elements(l.list) AS item
+ON CONFLICT (datname) DO NOTHING;
+SELECT format('ALTER DATABASE %I CONNECTION LIMIT 0', datname)
+FROM castle.fence JOIN pg_database USING (datname) \\gexec
+SELECT format('ALTER DATABASE %I SET default_transaction_read_only = on', datname)
+FROM castle.fence JOIN pg_database USING (datname) \\gexec
+COMMIT;"""
+
+
 def lift(limits: Iterable[DatabaseLimit]) -> str:
     """Restores exactly the recorded values and forgets the record, in one transaction; may be repeated.
 

@@ -81,6 +81,9 @@ BEAT = """\
 INSERT INTO castle.heartbeat (singleton, at, lsn) VALUES (true, clock_timestamp(), pg_current_wal_insert_lsn())
 ON CONFLICT (singleton) DO UPDATE SET at = excluded.at, lsn = excluded.lsn;"""
 
+# The same from a session whose transactions see one state: it would be refused beside the heartbeat's own.
+BEAT_BESIDE = f"BEGIN ISOLATION LEVEL READ COMMITTED;\n{BEAT}\nCOMMIT;"
+
 # `{"at", "lsn"}` (Unix seconds, text) of the last beat, or null.
 LAST_BEAT = """\
 SELECT coalesce((SELECT jsonb_build_object('at', extract(epoch FROM at), 'lsn', lsn::text) FROM castle.heartbeat),

@@ -127,7 +127,9 @@ def _present(old: OldTreasure) -> tuple[Presence, str]:
     return Presence.SEALABLE, "it stands, runs and archives"
 
 
-def decide_seal(old: OldTreasure, *, source_lost: bool = False, abandon_data: bool = False) -> SealDecision:
+def decide_seal(
+    old: OldTreasure, *, source_lost: bool = False, abandon_data: bool = False, verb: str = "rebirth"
+) -> SealDecision:
     """Whether the old treasure is sealed, need not be, or forbids the run.
 
     Each flag opens one door only: `source_lost` what cannot be seen, `abandon_data` what cannot be sealed.
@@ -136,6 +138,7 @@ def decide_seal(old: OldTreasure, *, source_lost: bool = False, abandon_data: bo
         old: what was observed.
         source_lost: `--source-lost`: a person says that the old life is gone for good.
         abandon_data: `--abandon-data`: a person gives up what was written since the last archived change.
+        verb: what was asked, for the hints: a backup is never answered with a word that destroys.
     """
     presence, why = classify_presence(old)
     given = [flag for flag, on in (("--source-lost", source_lost), ("--abandon-data", abandon_data)) if on]
@@ -155,16 +158,21 @@ def decide_seal(old: OldTreasure, *, source_lost: bool = False, abandon_data: bo
                 why,
                 (
                     "run it where the old life stands, or choose another site once that one is surely gone",
-                    "if it is lost for good: castle rebirth --source-lost",
+                    _given_up("--source-lost", verb, "if it is lost for good"),
                 ),
             )
         case Presence.UNSEALABLE:
             # Data of somebody else is not ours to give up.
             if abandon_data and old.ours is True:
                 return NoSeal(presence, f"{why}; --abandon-data was given", loss=True)
-            offer = (
-                "castle status"
-                if old.ours is not True
-                else ("to give up what was written since the last archived change: castle rebirth --abandon-data")
-            )
+            words = "to give up what was written since the last archived change"
+            offer = "castle status" if old.ours is not True else _given_up("--abandon-data", verb, words)
             return RefuseSeal(presence, "the treasure is there, but cannot be sealed", why, ("castle doctor", offer))
+
+
+TAKES = {"--source-lost": ("rebirth", "raise"), "--abandon-data": ("rebirth", "raise", "wipe")}
+
+
+def _given_up(flag: str, verb: str, when: str) -> str:
+    """The way out by giving something up, for a verb that has it; any other verb is only told where to look."""
+    return f"{when}: castle {verb} {flag}" if verb in TAKES[flag] else "castle status"

@@ -280,8 +280,11 @@ def half_foreign() -> Refuse:
     return Refuse(
         Code.HALF_FOREIGN,
         "the data directory is incomplete",
-        "no step of this run began a restore there",
-        ("nothing in it was touched; move it away by hand if it is not needed", "castle status"),
+        "a restore into it was broken off, or files of it were removed; no step of this run began one there",
+        (
+            "was a run broken off in its restore, it goes on: castle resume",
+            "to bring home what was archived, and give this directory up: castle rebirth --abandon-data",
+        ),
     )
 
 
@@ -296,7 +299,11 @@ def unreadable(view: RepoView | None, repo: RepoState) -> Refuse:
             Code.NEVER_BACKED_UP,
             f"the stanza {repo.stanza} in {named} was never backed up",
             said,
-            ("there is nothing to restore; if a database exists somewhere, back it up there", "castle status"),
+            (
+                "was a first birth broken off, it goes on: castle runs names it, then castle resume RUN",
+                "there is nothing to restore; if a database exists somewhere, back it up there",
+                "castle status",
+            ),
         )
     if view.status is not StatusCode.OTHER:
         return _damaged(named, said)

@@ -47,7 +47,8 @@ def qualified(schema: str, name: str) -> str:
 
 
 # A fence, a replica's settings or a user's defaults must not decide how castle's own sessions behave. `local` keeps a
-# commit from waiting for a synchronous standby of the former life.
+# commit from waiting for a synchronous standby of the former life. The check ends what a runner that died was asking:
+# else a server notices only when it has the answer.
 SESSION = """\
 SET search_path = pg_catalog;
 SET default_transaction_read_only = off;
@@ -55,6 +56,7 @@ SET statement_timeout = 0;
 SET lock_timeout = 0;
 SET idle_session_timeout = 0;
 SET idle_in_transaction_session_timeout = 0;
+SET client_connection_check_interval = '1s';
 SET synchronous_commit = local;
 SET client_min_messages = warning;
 SET client_encoding = 'UTF8';

@@ -55,7 +55,7 @@ class PostgresProbe:
         """The prober is started while the data come home; its answers end the outage."""
         if request.verb is Verb.RESTORE and request.side:
             return []
-        if request.verb not in (Verb.REBIRTH, Verb.RAISE, Verb.RESTORE):
+        if request.verb not in (Verb.REBIRTH, Verb.RAISE, Verb.RESTORE, Verb.DRILL):
             return []
         database = options.database
         make = partial(Step, layer=layer.id, driver=self.name, effect=Effect.READ, exact=True, params={"v": 1})

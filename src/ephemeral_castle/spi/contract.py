@@ -27,7 +27,7 @@ from ephemeral_castle.model.castle import Castle, Layer, Site, Verb
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.model.step import PHASES, Effect, Observation, Phase, State, Step
 from ephemeral_castle.spi.driver import Driver, Request
-from ephemeral_castle.spi.rehearsal import Answer, Doors, RehearsalContext, RehearsalWorld, silent
+from ephemeral_castle.spi.rehearsal import Answer, Doors, RehearsalContext, RehearsalSecrets, RehearsalWorld, silent
 from ephemeral_castle.spi.world import Result
 
 CLOCKS = ("", "cut", "destroy", "served")
@@ -75,6 +75,7 @@ class Subject:
         given: by verb, ids and capabilities of the steps that other layers and castle itself contribute.
         reads: whether a command (arguments, standard input) only looks; asked while the driver observes.
         facts: by step id, what earlier steps of this layer and of others found.
+        secrets: secrets that must have a form; all others are made from their names.
         answer: what commands say when the system is there.
     """
 
@@ -87,6 +88,7 @@ class Subject:
     given: Callable[[Verb], Collection[str]] = _nothing_given
     reads: Callable[[Sequence[str], bytes], bool] = _nothing_reads
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
     answer: Answer = _nothing_there
 
     def requests(self) -> Iterator[Request]:
@@ -102,7 +104,8 @@ class Subject:
     def context(self, request: Request, doors: Doors) -> RehearsalContext:
         """A context over these doors."""
         world = RehearsalWorld(doors)
-        return RehearsalContext(self.layer, self.options, request, self.record, self.facts, world)
+        secrets = RehearsalSecrets(self.secrets)
+        return RehearsalContext(self.layer, self.options, request, self.record, self.facts, world, secrets)
 
 
 def plan_is_pure(subject: Subject) -> None:

@@ -10,7 +10,7 @@ from ephemeral_castle.model.castle import Castle, Layer, Site, Verb
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.model.step import Observation, Step
 from ephemeral_castle.spi.secret import SecretSource
-from ephemeral_castle.spi.world import Machine, World
+from ephemeral_castle.spi.world import Machine, Recipe, Rights, Source, World
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Request:
         prove: prove a fresh backup even where the last proof is young enough.
         to: point in time for `restore`, ISO 8601. side: bring it up beside the living one.
         set_label: a backup picked by a person, or "".
+        keep: leave a drill's castle standing when it fails.
     """
 
     verb: Verb
@@ -41,6 +42,7 @@ class Request:
     to: str = ""
     side: bool = False
     set_label: str = ""
+    keep: bool = False
 
     def flags(self) -> dict[str, Any]:
         """The plain values, for storing with the plan."""
@@ -57,6 +59,7 @@ class Request:
             "to": self.to,
             "side": self.side,
             "set_label": self.set_label,
+            "keep": self.keep,
         }
 
 
@@ -127,6 +130,10 @@ class Context(Protocol):
         """Facts of a finished step of this run; empty when it has none."""
         ...
 
+    def published(self, layer: str, fact: str) -> Any:
+        """What a finished step of a layer published under the name of a fact (`endpoint`); None when nothing did."""
+        ...
+
     def progress(self, text: str, *, done: float | None = None, total: float | None = None) -> None:
         """Shows what is going on."""
         ...
@@ -180,6 +187,32 @@ class Undo(Protocol):
 
     async def undo(self, step: Step, ctx: Context, /) -> str:
         """Takes the step back; gives a few words on what was restored. Must be repeatable."""
+        ...
+
+
+class Reading(Protocol):
+    """Optional: a driver whose options name files that steps read while the run goes on."""
+
+    def reads(self, layer: Layer, options: Any, request: Request, /) -> Mapping[str, str]:
+        """Files, relative to the definition, and the id of the step that reads each. Pure, like `plan`."""
+        ...
+
+
+class Imaging(Protocol):
+    """Optional: a driver whose images depend on options and repository. `recipes` names those that do not."""
+
+    async def images_of(
+        self, layer: Layer, options: Any, source: Source | None, /
+    ) -> tuple[Sequence[Recipe], Sequence[str]]:
+        """Images to build and names to pull, for `castle prefetch`. Reads the repository, changes nothing."""
+        ...
+
+
+class Writing(Protocol):
+    """Optional: a driver whose machines write into the treasury by the identity of their life."""
+
+    def rights(self, layer: Layer, /) -> Rights:
+        """What they may write there for this layer. Pure."""
         ...
 
 

@@ -12,10 +12,11 @@ and `machine: dta` is refused with "did you mean `data`?" before anything runs.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Options(BaseModel):
 
 @dataclass(frozen=True)
 class Refers:
-    """Marks a text field that must name something existing on the same site. `kind`: "layer" or "machine"."""
+    """Marks a text field that names something else. `kind`: "layer", "machine" (both must exist) or "secret"."""
 
     kind: str
 
@@ -51,6 +52,22 @@ LayerName = Annotated[str, Refers("layer")]
 
 MachineName = Annotated[str, Refers("machine")]
 """Name of a machine of a ground layer on the same site."""
+
+
+_SECRET_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,127}")
+_TOKEN = re.compile(r"gh[a-z]_|github_pat_|glpat-|AGE-SECRET-KEY-|(AKIA|ASIA)[A-Z0-9]{16}|xox[a-z]-")
+
+
+def _secret_name(text: str) -> str:
+    """The name, without the `secret:` that may stand before it. The value itself is never repeated in an error."""
+    name = text.removeprefix("secret:")
+    if not _SECRET_NAME.fullmatch(name) or _TOKEN.match(name):
+        raise refusal("must be the name of a secret", "write `secret:NAME` and store the value under that name")
+    return name
+
+
+SecretName = Annotated[str, AfterValidator(_secret_name), Refers("secret")]
+"""Name of a secret, as `secret:NAME` or `NAME`."""
 
 
 def read_options(model: type[M], written: Mapping[str, Any]) -> M:

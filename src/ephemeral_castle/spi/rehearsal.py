@@ -12,9 +12,11 @@ from typing import Any
 from ephemeral_castle.errors import Unreachable
 from ephemeral_castle.model.castle import Layer
 from ephemeral_castle.model.record import Record
+from ephemeral_castle.spi.acme import AcmeDirectory, RateLimited
 from ephemeral_castle.spi.driver import Request
+from ephemeral_castle.spi.names import NameAnswer, NameChange, NameSet, TsigKey
 from ephemeral_castle.spi.secret import Secret
-from ephemeral_castle.spi.world import Machine, Recipe, Result, Stat, TreasuryAccess
+from ephemeral_castle.spi.world import File, Machine, Recipe, Result, Revision, Stat, TreasuryAccess
 
 Answer = Callable[[Sequence[str], bytes], Result]
 MOST_SLEEPS = 10_000
@@ -186,8 +188,66 @@ class _Images:
         self.doors.ask(f"build image {recipe.name}", writes=True)
         return self.reference(recipe)
 
+    async def present_reference(self, reference: str) -> bool:
+        self.doors.ask(f"look for image {reference}")
+        return True
+
+    async def pull(self, reference: str, progress: Any) -> str:
+        self.doors.ask(f"look for image {reference}")  # it is there
+        return reference
+
     async def drop(self, recipe: Recipe) -> None:
         self.doors.ask(f"drop image {recipe.name}", writes=True)
+
+
+class _Names:
+    """Name servers of a zone in which nothing stands, and which take every change."""
+
+    def __init__(self, doors: Doors) -> None:
+        self.doors = doors
+
+    async def query(self, server: str, name: str, type_: str) -> NameAnswer:
+        self.doors.ask(f"query {name} {type_}")
+        if type_ == "SOA":
+            soa = NameSet(name, "SOA", ("ns. root. 1 60 60 60 60",), 60)
+            return NameAnswer("NOERROR", authoritative=True, sets=(soa,))
+        return NameAnswer("NXDOMAIN", authoritative=True)
+
+    async def update(self, server: str, change: NameChange, key: TsigKey | None) -> None:
+        self.doors.ask(f"update {change.zone}", writes=bool(change.put))
+
+
+class _Acme:
+    """A certificate authority that has just answered, and gives nothing more."""
+
+    def __init__(self, doors: Doors) -> None:
+        self.doors = doors
+
+    async def directory(self, url: str, ca: str) -> AcmeDirectory:
+        self.doors.ask(f"directory {url}")
+        return AcmeDirectory(url)
+
+    def __getattr__(self, name: str) -> Any:
+        async def change(*_: object) -> None:
+            self.doors.ask(f"{name} of a certificate authority", writes=True)
+            raise RateLimited("no more certificates in a rehearsal")
+
+        return change
+
+
+class _Pages:
+    """A page that nobody sees."""
+
+    address, shown = "10.0.0.1", False
+
+    def __init__(self, doors: Doors) -> None:
+        self.doors = doors
+
+    async def show(self, castle: str, retry: int, chain: str, key: Secret | None) -> None:
+        self.doors.ask("show a page", writes=True)
+
+    async def end(self, at: float) -> None:
+        self.doors.ask("end a page", writes=True)
 
 
 class _Enclosure:
@@ -206,6 +266,22 @@ class _Enclosure:
         return {}
 
 
+class _Source:
+    def __init__(self, doors: Doors) -> None:
+        self.doors = doors
+
+    async def resolve(self, ref: str = "") -> Revision:
+        self.doors.ask(f"resolve {ref}")
+        return Revision("0" * 40, ref or "main", "remote", "rehearsal", 1_700_000_000.0)
+
+    async def read(self, sha: str, folder: str = "") -> Mapping[str, File]:
+        self.doors.ask(f"read {folder}")
+        return {}
+
+    async def keep(self, sha: str, ref: str = "") -> None:
+        self.doors.ask(f"keep {sha}", writes=True)
+
+
 class RehearsalWorld:
     """All doors, over one `Doors`."""
 
@@ -216,9 +292,22 @@ class RehearsalWorld:
         self.objects = _Objects(doors)
         self.identities = _Accounts(doors)
         self.images = _Images(doors)
+        self.names = _Names(doors)
+        self.acme = _Acme(doors)
+        self.pages = _Pages(doors)
         self.enclosure = _Enclosure()
         self.access = TreasuryAccess("bucket", "castle", "us-east-1", "treasury", 443, "", path_style=True)
         self.computer = {"id": "computer-1", "host": "tower", "boot": "boot-1", "memory_total": 1 << 40, "cpus": 2}
+
+    @property
+    def source(self) -> _Source:
+        """A repository in which every revision is the same empty commit."""
+        return _Source(self.doors)
+
+    @property
+    def room(self) -> None:
+        """Layers know nothing of a drill's room."""
+        return
 
     async def publish(self, name: str, address: str, port: int) -> int:
         """Opens no door."""
@@ -240,11 +329,14 @@ class RehearsalWorld:
 
 
 class RehearsalSecrets:
-    """Every secret is known."""
+    """Every secret is known. `known`: those that must have a form."""
+
+    def __init__(self, known: Mapping[str, str] | None = None) -> None:
+        self.known = known or {}
 
     async def get(self, name: str) -> Secret | None:
-        """One that is made from its name."""
-        return Secret(f"secret of {name}")
+        """The known one, or one that is made from its name."""
+        return Secret(self.known.get(name, f"secret of {name}"))
 
     async def put(self, name: str, value: Secret) -> None:
         """Keeps nothing."""
@@ -272,6 +364,11 @@ class RehearsalContext:
     def facts(self, step_id: str) -> Mapping[str, Any]:
         """What the subject says that earlier steps found."""
         return self.known.get(step_id, {})
+
+    def published(self, layer: str, fact: str) -> Any:
+        """From what the subject says that earlier steps found."""
+        found = [facts[fact] for step, facts in self.known.items() if step.split(".")[0] == layer and fact in facts]
+        return found[-1] if found else None
 
     def progress(self, text: str, *, done: float | None = None, total: float | None = None) -> None:
         """Keeps the text."""

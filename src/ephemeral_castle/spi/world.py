@@ -6,6 +6,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from ephemeral_castle.spi.acme import Acme
+from ephemeral_castle.spi.names import Names
+from ephemeral_castle.spi.pages import Pages
+from ephemeral_castle.spi.room import Room
+from ephemeral_castle.spi.source import Revision as Revision  # noqa: PLC0414, for drivers
+from ephemeral_castle.spi.source import Source as Source  # noqa: PLC0414, for drivers
+
 
 @dataclass(frozen=True)
 class Result:
@@ -187,6 +194,18 @@ class Images(Protocol):
         """Builds and stores it; gives the reference. Raises Permanent when a package is missing."""
         ...
 
+    async def present_reference(self, reference: str) -> bool:
+        """Whether an image of that name, as a Compose file or a registry has it, is in the store."""
+        ...
+
+    async def pull(self, reference: str, progress: Progress) -> str:
+        """Pulls it on this computer's network unless it is in the store.
+
+        Gives `NAME@sha256:...`, by which it stays the same whatever the name means later; the name itself for an image
+        that never came from a registry. Raises Denied, NotFound, Unreachable, or Permanent when the disk is too full.
+        """
+        ...
+
     async def drop(self, recipe: Recipe) -> None:
         """Removes it from the store; no error when it is not there. Raises Conflict when something stands on it."""
         ...
@@ -262,22 +281,37 @@ class Objects(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Rights:
+    """What a life's writer may do for one treasure; everything else is closed to it.
+
+    Attributes:
+        keeps: folders below the castle's prefix, where it may get and put.
+        replaces: keys that it may delete, since its program writes them anew or takes them back; `*` stands for any
+            name, or, at the end, for all that lies below.
+    """
+
+    keeps: tuple[str, ...]
+    replaces: tuple[str, ...] = ()
+
+
 class Identities(Protocol):
     """Accounts of the treasury, where it has them: every life of a castle gets its own writer."""
 
-    async def mint_writer(self, name: str, secret: str, stanza_paths: Sequence[str]) -> None:
-        """Creates (or adopts, when it exists already) the account and its rights.
-
-        It may list, get and put; delete only `latest` and `backup.manifest.copy`, which pgBackRest replaces.
-        """
+    async def mint_writer(self, name: str, secret: str, rights: Sequence[Rights]) -> None:
+        """Creates (or adopts, when it exists already) the account; it may list the bucket, and has these rights."""
         ...
 
-    async def mint_reader(self, name: str, secret: str) -> None:
-        """Creates (or adopts) an account that lists and reads the repositories: proofs and drills."""
+    async def may_write(self, name: str, rights: Sequence[Rights]) -> bool:
+        """Whether the account exists with exactly these rights: a layer may have been added since it was made."""
         ...
 
-    async def mint_keeper(self, name: str, secret: str) -> None:
-        """Creates (or adopts) an account that may also delete in the repositories: it expires backups."""
+    async def mint_reader(self, name: str, secret: str, repositories: str = "pgbackrest") -> None:
+        """Creates (or adopts) an account that lists, and reads below this folder: proofs and drills."""
+        ...
+
+    async def mint_keeper(self, name: str, secret: str, repositories: str = "pgbackrest") -> None:
+        """Creates (or adopts) an account that may also put and delete below this folder: it expires backups."""
         ...
 
     async def revoke(self, name: str) -> None:
@@ -335,6 +369,21 @@ class World(Protocol):
         ...
 
     @property
+    def names(self) -> Names:
+        """Authoritative name servers."""
+        ...
+
+    @property
+    def acme(self) -> Acme:
+        """Certificate authorities that speak ACME."""
+        ...
+
+    @property
+    def pages(self) -> Pages:
+        """The castle's maintenance page."""
+        ...
+
+    @property
     def images(self) -> Images:
         """Images of this computer."""
         ...
@@ -342,6 +391,16 @@ class World(Protocol):
     @property
     def enclosure(self) -> Enclosure:
         """The castle's own network namespace and podman on this computer."""
+        ...
+
+    @property
+    def source(self) -> Source | None:
+        """The castle's Git repository; None where the definition names none."""
+        ...
+
+    @property
+    def room(self) -> Room | None:
+        """Where a drill's castle stands; None in the world of the castle itself."""
         ...
 
     async def settle(self) -> int:

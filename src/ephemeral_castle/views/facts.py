@@ -1,10 +1,13 @@
 """What the report reads from the facts of finished steps. Drivers that use these names are shown without a word here.
 
 - `tables`: table name -> {`before`: rows or None, `after`: rows, `same`: whether the digests agree}, by data proofs
+- `files`: layer -> {`before`, `after`: {`files`, `bytes`} or None, `same`: whether all manifests agree}, by file proofs
 - `markers`: marker name -> {`id`: text, `found`: whether it came back}, by data proofs
 - `loss`: {`rows`: number or None, `seconds`: number or None, `bound`: true for an upper bound, `text`: reason}
 - `verified`: list of texts, by service probes
 - `addresses`: service name -> where people reach it
+- `names`: whole name -> the address that it was given
+- `stale_until`: Unix seconds until which resolvers may still give an old address for one of them
 - `treasury`: ability -> true, false or text, by preflight
 - `life`: number of the life that stands now
 """

@@ -86,5 +86,6 @@ def init_text(answer: Mapping[str, Any]) -> str:
     if answer.get("timer"):
         timer = [line.rstrip() for line in str(answer["timer"]).splitlines()]
         lines += ["", "a systemd timer for backups and alarms:", "", *(f"  {line}".rstrip() for line in timer)]
+    lines += ["", *map(clean, answer["notes"])] if answer.get("notes") else []
     steps = answer.get("next") or ("castle doctor", "castle plan raise --new", "castle raise --new")
     return "\n".join([*lines, "", *(f"next: `{clean(step)}`" for step in steps)])

@@ -22,6 +22,7 @@ _PROMISE = {
     Verb.SEAL: "fences writers out and proves that the backup holds everything",
     Verb.BACKUP: "backs the treasures up",
     Verb.RESTORE: "brings data back from the repository",
+    Verb.DRILL: "brings the last backups up beside the castle, proves them, and removes what it brought up",
 }
 _GOES = {Phase.DESTROY: "destroy", Phase.RESTORE: "restore"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ephemeral_castle.model.castle import Verb
@@ -24,6 +25,7 @@ _TITLES = {
     Verb.SEAL: "castle {0} is sealed; nobody can write",
     Verb.BACKUP: "castle {0} is backed up",
     Verb.RESTORE: "castle {0} is restored",
+    Verb.DRILL: "the drill brought castle {0} back from the treasury, and removed it again",
 }
 _FIGURES = (("outage", "outage"), ("RTO", "rto"), ("whole run", "whole"), ("own overhead", "overhead"))
 
@@ -148,12 +150,28 @@ def _tables(report: Mapping[str, Any], paint: Paint) -> list[str]:
         cells = [clean(name), number(table.get("before")), number(table.get("after"))]
         rows.append([*cells, f"{paint.sign(sign)} {word}"])
     lines = columns([["rows of", "before", "after", ""], *rows], indent=2, right=(1, 2)) if rows else []
+    lines += _files(report, paint)
     for name, marker in report["markers"].items():
         found = marker.get("found")
         sign, word = (Sign.DONE, "came back") if found else (Sign.FAILED, "is missing")
         text = f" {clean(marker['id'])}" if marker.get("id") else ""
         lines.append(f"  marker {clean(name)}{text} {paint.sign(sign)} {word}")
     return lines
+
+
+def _files(report: Mapping[str, Any], paint: Paint) -> list[str]:
+    rows = []
+    for name, files in report.get("files", {}).items():
+        same = files.get("same")
+        sign, word = {
+            True: (Sign.DONE, "same manifest"),
+            False: (Sign.FAILED, "differs"),
+        }.get(same, (Sign.INFO, "nothing to compare with"))
+        before, after = files.get("before") or {}, files.get("after") or {}
+        cells = [number(side.get(key)) for key in ("files", "bytes") for side in (before, after)]
+        rows.append([clean(name), *cells, f"{paint.sign(sign)} {word}"])
+    heads = ["files of", "before", "after", "bytes before", "after", ""]
+    return columns([heads, *rows], indent=2, right=(1, 2, 3, 4)) if rows else []
 
 
 def _rest(report: Mapping[str, Any]) -> list[str]:
@@ -169,10 +187,21 @@ def _rest(report: Mapping[str, Any]) -> list[str]:
         [
             ("verified", " · ".join(clean(text) for text in report["probes"])),
             ("addresses", " · ".join(addresses)),
+            ("names", " · ".join(_names(report))),
             ("treasury", " · ".join(abilities)),
             ("counts", figures),
         ]
     )
+
+
+def _names(report: Mapping[str, Any]) -> list[str]:
+    """Names with their addresses, and how long caches may lie: the one thing about them that castle cannot prove."""
+    told = [f"{clean(name)} {clean(address)}" for name, address in report["names"].items()]
+    until = report["stale_until"]
+    if isinstance(until, int | float):
+        moment = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        told.append(f"resolvers may answer the old address until {moment}")
+    return told
 
 
 def _ability(value: object) -> str:

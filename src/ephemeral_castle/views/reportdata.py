@@ -50,10 +50,13 @@ def report_json(view: RunView, budget: Budget | None = None) -> dict[str, Any]:
         "layers": _layers(view, time),
         "critical_path": _path(view, time),
         "tables": facts.merged(view, "tables"),
+        "files": facts.merged(view, "files"),
         "markers": facts.merged(view, "markers"),
         "loss": facts.losses(view),
         "probes": facts.joined(view, "verified"),
         "addresses": facts.merged(view, "addresses"),
+        "names": facts.merged(view, "names"),
+        "stale_until": facts.last(view, "stale_until"),
         "treasury": facts.merged(view, "treasury"),
         "counts": _counts(view),
         "decisions": [_entry(entry, "decision", "reason") for entry in view.decisions],
@@ -63,8 +66,9 @@ def report_json(view: RunView, budget: Budget | None = None) -> dict[str, Any]:
 
 
 def verified(view: RunView) -> bool | None:
-    """Whether all that was compared agrees: every table, every marker. None when nothing was compared."""
-    tables = [each.get("same") for each in facts.merged(view, "tables").values() if isinstance(each, Mapping)]
+    """Whether all that was compared agrees: every table, file and marker. None when nothing was compared."""
+    data = {**facts.merged(view, "tables"), **{f"files {k}": v for k, v in facts.merged(view, "files").items()}}
+    tables = [each.get("same") for each in data.values() if isinstance(each, Mapping)]
     markers = [each.get("found") for each in facts.merged(view, "markers").values() if isinstance(each, Mapping)]
     compared = [each for each in (*tables, *markers) if each is not None]
     return all(compared) if compared else None

@@ -4,9 +4,12 @@ The survey is a mapping with these keys, all but `castle` optional (a missing on
 
 - `castle`, `site`: names; `life`: number; `state`: "up", "sealed", "partly", "down" or "unknown"
 - `machines`: list of `id`, `name`, `state`, `address`, `memory` (bytes)
+- `services`: list of `layer`, `machine`, `service`, `state`, `health` ("healthy", "unhealthy", "" where nobody asks)
+- `certificates`: list of `layer`, `names`, `left` (seconds; negative: ended), `issuer`
 - `addresses`: service name -> where people reach it
-- `treasures`: layer -> `state`, `backup` {`label`, `age` s}, `proof` {`label`, `age` s}, `archiving`
-  {`healthy` true/false/None, `detail`}, `rpo` {`seconds`, `bound` (true: an upper bound), `why`}
+- `treasures`: layer -> `state`, `backup` {`label`, `age` s}, `full` {`label`, `age` s, `every` s}: the newest full
+  backup, `proof` {`label`, `age` s}, `archiving` {`healthy` true/false/None, `detail`} or None where there is no such
+  thing, `rpo` {`seconds`, `bound` (true: an upper bound), `why`}
 - `budget`: `rpo`, `rto`, `proof_max_age` in seconds
 - `alarms`: list of `severity` ("warning" or "error"), `text`, `mend` (a command)
 - `run`: the run that goes on or waits to be resumed: `id`, `verb`, `status`
@@ -48,10 +51,17 @@ def alarms(survey: Survey) -> list[dict[str, str]]:
     return found
 
 
+def all_seen(survey: Survey) -> bool:
+    """Whether all could be looked at. A castle that is down hides nothing: what is missing was seen to be missing."""
+    state = survey.get("state", "unknown")
+    return state == "down" or (state != "unknown" and not survey.get("unseen"))
+
+
 def status_json(survey: Survey) -> dict[str, Any]:
-    """The survey with all alarms and the verdict."""
+    """The survey with all alarms and the verdict: `healthy` is null when there is no alarm and not all was seen."""
     raised = alarms(survey)
-    return {**survey, "kind": "status", "alarms": raised, "healthy": not raised}
+    healthy = False if raised else True if all_seen(survey) else None
+    return {**survey, "kind": "status", "alarms": raised, "healthy": healthy}
 
 
 def status_text(survey: Survey, paint: Paint = PLAIN) -> str:
@@ -73,6 +83,15 @@ def findings(survey: Survey) -> list[str]:
     ]
     if machines:
         lines += ["  machines", *columns(machines, indent=4)]
+    services = [
+        [*(clean(each.get(key, "")) for key in ("layer", "machine", "service", "state", "health"))]
+        for each in _rows(survey.get("services"))
+    ]
+    if services:
+        lines += ["  services", *columns(services, indent=4)]
+    certificates = [_certificate(each) for each in _rows(survey.get("certificates"))]
+    if certificates:
+        lines += ["  certificates", *columns(certificates, indent=4)]
     budget = survey.get("budget") or {}
     for layer, treasure in _treasures(survey).items():
         lines += [f"  treasure {clean(layer)}", *fields(_treasure_rows(treasure, budget), indent=4)]
@@ -86,19 +105,32 @@ def findings(survey: Survey) -> list[str]:
     return lines
 
 
+def _certificate(known: Mapping[str, Any]) -> list[str]:
+    left, issuer = _seconds(known, "left"), clean(known.get("issuer", ""))
+    names = ", ".join(clean(name) for name in known.get("names") or ())
+    if not issuer or left is None:
+        return [clean(known.get("layer", "")), names, "none yet", ""]
+    ends = f"ends in {left / 86400:.0f} days" if left > 0 else "has ended"
+    return [clean(known.get("layer", "")), names, ends, f"by {issuer}"]
+
+
 def _treasure_rows(treasure: Mapping[str, Any], budget: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = [("state", clean(treasure.get("state", "unknown")))]
-    for name in ("backup", "proof"):
+    for name in ("backup", "full", "proof"):
         known = treasure.get(name) or {}
+        if name == "full" and not known:
+            continue  # not every treasure knows the difference
         age = _seconds(known, "age")
         label = f" ({clean(known['label'])})" if known.get("label") else ""
-        limit = budget.get("proof_max_age") if name == "proof" else None
-        rows.append((name, f"{duration(age)} ago{label}{_of(limit)}" if age is not None else "none known"))
+        limit = budget.get("proof_max_age") if name == "proof" else known.get("every")
+        title = "full backup" if name == "full" else name
+        rows.append((title, f"{duration(age)} ago{label}{_of(limit)}" if age is not None else "none known"))
     archiving = treasure.get("archiving") or {}
     healthy = archiving.get("healthy")
     word = "unknown" if healthy is None else "healthy" if healthy else "failing"
     detail = f": {clean(archiving['detail'])}" if archiving.get("detail") else ""
-    rows.append(("archiving", word + detail))
+    if treasure.get("archiving", {}) is not None:
+        rows.append(("archiving", word + detail))
     rpo = treasure.get("rpo") or {}
     seconds = _seconds(rpo, "seconds")
     if seconds is None:
@@ -112,6 +144,8 @@ def _treasure_rows(treasure: Mapping[str, Any], budget: Mapping[str, Any]) -> li
 
 def _alarm_lines(survey: Survey, paint: Paint) -> list[str]:
     raised = alarms(survey)
+    if not raised and not all_seen(survey):
+        return [f"{paint.sign(Sign.WARNING)} no alarms in what was seen; whether it is well is not known"]
     if not raised:
         return [f"{paint.sign(Sign.DONE)} no alarms"]
     lines = []

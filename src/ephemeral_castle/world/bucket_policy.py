@@ -17,6 +17,8 @@ from ephemeral_castle.errors import Permanent
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from ephemeral_castle.spi.world import Rights
+
 _ARN = "arn:aws:s3:::"
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*")  # above all no wildcards of the policy language
 
@@ -45,32 +47,30 @@ def _checked(path: str) -> str:
     return path
 
 
-def _stanza(path: str) -> tuple[str, str]:
-    repository, _, stanza = _checked(path).rpartition("/backup/")
-    if not repository or not stanza or "/" in stanza:
-        raise Permanent(f"{path!r} is not a stanza path", why="expected PREFIX/REPOSITORY/backup/STANZA")
-    return repository, stanza
+def _pattern(key: str) -> str:
+    """A key in which whole names may be `*`."""
+    _checked("/".join("any" if part == "*" else part for part in key.split("/")))
+    return key
 
 
-def writer_grants(stanza_paths: Sequence[str]) -> tuple[Grant, ...]:
-    """What a life's own writer may do: read and write its stanzas, delete nothing but what pgBackRest replaces.
+def writer_grants(prefix: str, rights: Sequence[Rights]) -> tuple[Grant, ...]:
+    """What a life's own writer may do: read and write its repositories, delete nothing but what is replaced there.
 
-    pgBackRest's `backup` deletes `latest` and a manifest's copy to write them anew; `expire` must fail.
+    A program that expires or forgets backups must fail with it.
 
     Args:
-        stanza_paths: full keys like `PREFIX/pgbackrest/database/backup/castle`.
+        prefix: of the castle, "" for the whole bucket.
+        rights: of each treasure, relative to the prefix.
     """
-    kept: list[str] = []
-    replaced: list[str] = []
-    for path in stanza_paths:
-        repository, stanza = _stanza(path)
-        kept += [f"{repository}/backup/{stanza}/*", f"{repository}/archive/{stanza}/*"]
-        replaced += [f"{path}/latest", f"{path}/*/backup.manifest.copy"]
-    return (
-        Grant(("ListBucket",)),
-        Grant(("GetObject", "PutObject", "AbortMultipartUpload"), tuple(kept)),
-        Grant(("DeleteObject",), tuple(replaced)),
-    )
+    base = f"{_checked(prefix)}/" if prefix else ""
+    kept = [f"{base}{_checked(folder.strip('/'))}/*" for right in rights for folder in right.keeps]
+    replaced = [f"{base}{_pattern(key)}" for right in rights for key in right.replaces]
+    grants = [Grant(("ListBucket",))]
+    if kept:
+        grants.append(Grant(("GetObject", "PutObject", "AbortMultipartUpload"), tuple(kept)))
+    if replaced:
+        grants.append(Grant(("DeleteObject",), tuple(replaced)))
+    return tuple(grants)
 
 
 def reader_grants(repository: str) -> tuple[Grant, ...]:
@@ -94,6 +94,16 @@ def _principals(statement: dict[str, Any]) -> list[str] | None:
 
 def _rights(statement: dict[str, Any]) -> str:
     return json.dumps({key: value for key, value in statement.items() if key != "Principal"}, sort_keys=True)
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two policies say the same, in whatever order: rewriting moves an account's statements."""
+
+    def told(text: str) -> list[str]:
+        statements: list[dict[str, Any]] = list(json.loads(text)["Statement"]) if text else []
+        return sorted(f"{_rights(statement)} {sorted(_principals(statement) or ['*'])}" for statement in statements)
+
+    return told(one) == told(other)
 
 
 def rewrite(text: str, bucket: str, name: str, grants: Sequence[Grant], living: Collection[str]) -> str:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ephemeral_castle.spi.acme import Acme
+from ephemeral_castle.spi.names import Names
+from ephemeral_castle.spi.pages import Pages
+from ephemeral_castle.spi.room import Room
 from ephemeral_castle.spi.secret import Secret
 from ephemeral_castle.spi.world import (
     Clock,
@@ -15,10 +20,13 @@ from ephemeral_castle.spi.world import (
     Identities,
     Images,
     Objects,
+    Source,
     Transport,
     TreasuryAccess,
 )
 from ephemeral_castle.world.forwarders import Forwarders, Route
+from ephemeral_castle.world.names import TcpNames
+from ephemeral_castle.world.pages import GatewayPage
 from ephemeral_castle.world.ssh_transport import SshPeer, SshTransport
 from ephemeral_castle.world.transport import podman_transport
 from ephemeral_castle.world.treasury_server import LocalTreasury
@@ -41,7 +49,26 @@ class RealWorld:
     forwarders: Forwarders
     runtime: Path
     treasury: LocalTreasury | None = None
+    source: Source | None = None
+    room: Room | None = None
     settled: float = 0.0
+
+    @property
+    def names(self) -> Names:
+        """See `spi.world.World`."""
+        return TcpNames(self.clock)
+
+    @cached_property
+    def acme(self) -> Acme:
+        """See `spi.world.World`."""
+        from ephemeral_castle.world.acme import HttpAcme
+
+        return HttpAcme(self.clock)
+
+    @property
+    def pages(self) -> Pages:
+        """See `spi.world.World`."""
+        return GatewayPage(self.exec, self.clock, self.enclosure, self.runtime)
 
     async def settle(self) -> int:
         """See `spi.world.World`."""

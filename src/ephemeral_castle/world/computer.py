@@ -8,24 +8,32 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-ID_FILE = Path("/var/lib/castle/computer-id")
+from ephemeral_castle.errors import Damaged
+
+HOME = Path("/var/lib/castle")
+ID_FILE = "computer-id"
+BARE = "machine-id"  # in the file, where castles stood before it: their records name the machine id alone
+VOLUMES = "*/podman/storage/volumes/*"  # of machines that stand
 
 
-def computer(identity: str = "", *, root: Path = Path("/"), id_file: Path = ID_FILE) -> dict[str, Any]:
+def computer(identity: str = "", *, root: Path = Path("/"), home: Path = HOME) -> dict[str, Any]:
     """What the record and the memory check need to know of this computer.
 
     Args:
-        identity: overrides the machine id; for tests that play several computers.
+        identity: overrides the computer's id; for tests that play several computers.
         root: directory that stands for `/`; for tests.
-        id_file: where a generated id is kept when the system has none.
+        home: where castles are kept; see `computer_id`.
 
     Returns:
         `id`, `host`, `boot` (changes with every boot), `memory_total` and `memory_available` (bytes, never more than
         the cgroup of this process may use), `cpus`.
+
+    Raises:
+        Damaged: the kept id is empty.
     """
-    total, available = _memory(root)
+    total, available = memory(root)
     return {
-        "id": identity or machine_id(root, id_file),
+        "id": identity or computer_id(home, root),
         "host": platform.node(),
         "boot": _text(root / "proc/sys/kernel/random/boot_id"),
         "memory_total": total,
@@ -34,27 +42,58 @@ def computer(identity: str = "", *, root: Path = Path("/"), id_file: Path = ID_F
     }
 
 
-def machine_id(root: Path = Path("/"), id_file: Path = ID_FILE) -> str:
-    """The id of machine-id(5), or one that is generated once and kept in `id_file`."""
+def computer_id(home: Path, root: Path = Path("/")) -> str:
+    """Two ids in one text: one minted at first use, kept beside the castles' data, and that of machine-id(5).
+
+    Clones of a template often have one machine id, and each would take itself for the computer of the other's castle.
+    And when the disk with the castles is not mounted, nothing of them is here although the machine is the same: what
+    cannot be found may be called gone only where it was. A copy of a whole disk copies both.
+
+    Args:
+        home: directory of the castles' states; it lies on the disk that holds machines and volumes.
+        root: directory that stands for `/`.
+
+    Raises:
+        Damaged: the kept id is empty.
+    """
     found = _text(root / "etc/machine-id")
-    if found and found != "uninitialized":
-        return found
-    kept = _text(id_file)
-    if kept:
-        return kept
-    id_file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = id_file.with_name(f"{id_file.name}.{os.getpid()}")
-    fresh.write_text(uuid.uuid4().hex + "\n")
+    machine = "" if found == "uninitialized" else found
+    file = home / ID_FILE
+    if not file.exists():
+        _mint(file, BARE if machine and any(home.glob(VOLUMES)) else uuid.uuid4().hex[:16])
+    kept = file.read_text().strip()
+    if not kept:
+        raise Damaged(
+            "the id of this computer is empty",
+            where=str(file),
+            why="whether castles stand here or on another computer cannot be told without it",
+            state="nothing was changed",
+            hints=["put the id into it that `computer` in the record castle.json begins with", "castle doctor"],
+        )
+    if kept == BARE:
+        return machine
+    return f"{kept}-{machine}" if machine else kept
+
+
+def _mint(file: Path, text: str) -> None:
+    """Writes it whole or not at all; the first of two processes wins, and both read the same."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_name(f"{file.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.link(fresh, id_file)  # the first of two processes wins, both read the same id
+        os.write(descriptor, f"{text}\n".encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    try:
+        os.link(fresh, file)
     except FileExistsError:
         pass
     finally:
         fresh.unlink()
-    return _text(id_file)
 
 
-def _memory(root: Path) -> tuple[int, int]:
+def memory(root: Path = Path("/")) -> tuple[int, int]:
     """Total and available bytes, capped by the tightest cgroup limit (proc(5), cgroups(7))."""
     fields = {}
     for line in _text(root / "proc/meminfo").splitlines():

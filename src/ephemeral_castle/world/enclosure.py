@@ -126,6 +126,11 @@ class CastleEnclosure:
         """Whether it stands completely since this boot."""
         return self._namespaces.stand() and self._definition() is not None
 
+    def left(self) -> list[str]:
+        """Paths of what there is of it on this computer, also when it does not stand; empty when there is no trace."""
+        storage = self._state / "podman"
+        return [*self._namespaces.left(), *([str(storage)] if storage.exists() else [])]
+
     async def ensure(self) -> None:
         """Makes what is missing; after a reboot, all of it but the storage on disk. Cheap when it stands.
 
@@ -151,11 +156,7 @@ class CastleEnclosure:
         async with locked(self._state / "enclosure.lock"):
             if await self.exists():
                 await self._empty()
-            # The network namespace may hold servers and forwarders; the mount namespace only what podman left.
-            for kind in ("net", "mnt"):
-                inode = self._namespaces.inode(kind)
-                if inode is not None:
-                    await end_all_in(kind, inode)
+            await self._end_processes()
             await self._namespaces.remove()
             for directory in (self._state / "podman", self._namespaces.runtime):
                 await self._delete(directory)
@@ -165,6 +166,8 @@ class CastleEnclosure:
                 directory.rmdir()
 
     async def _make(self) -> None:
+        if not (self._root.graph / "libpod").exists():  # deleted under machines that run: nobody could enter them again
+            await self._end_processes()
         await self._namespaces.remove()
         await self._delete(self._namespaces.runtime)
         await self._namespaces.create()
@@ -203,7 +206,14 @@ class CastleEnclosure:
                 where=self.name,
                 why=f"it was made with {found}, the definition says {self._subnet}",
                 state="nothing was changed",
-                hints=(f"set the subnet back to {found}, or wipe the castle first", "castle wipe"),
+                hints=(
+                    (
+                        "with a treasury elsewhere another one can be had with the old one in place: castle wipe, then "
+                        "`castle down`"
+                    ),
+                    f"set `subnet` back to {found} in the definition",
+                    "castle status",
+                ),
             )
 
     async def _empty(self) -> None:
@@ -220,6 +230,23 @@ class CastleEnclosure:
                     why=result.last_words(),
                     state="storage, network and namespace still stand",
                 )
+
+    async def _end_processes(self) -> None:
+        """Ends all that runs inside: machines that podman has forgotten first, then whatever else."""
+        if self._namespaces.stand():
+            await self._end_strays()
+        # The network namespace may hold servers and forwarders; the mount namespace only what podman left.
+        for kind in ("net", "mnt"):
+            inode = self._namespaces.inode(kind)
+            if inode is not None:
+                await end_all_in(kind, inode)
+
+    async def _end_strays(self) -> None:
+        """Ends machines whose storage was deleted: runc keeps a list of its own."""
+        inside = self._namespaces.in_both
+        known = await self._namespaces.command(*inside(["runc", "list", "--quiet"]))
+        for container in known.split():
+            await self._namespaces.command(*inside(["runc", "delete", "--force", container]))
 
     async def _delete(self, directory: Path) -> None:
         """Deletes a tree, but never through a mount: it could be somebody else's data."""

@@ -60,6 +60,18 @@ class LocalExec:
             Unreachable: the time was up. The exit status and what was said so far are lost.
             Permanent: the program does not exist or may not be run.
         """
+        code, out, err = await self.capture(argv, stdin=stdin, env=env, timeout=timeout)
+        return Result(code, out.decode(errors="replace"), err.decode(errors="replace"))
+
+    async def capture(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        timeout: float = 60.0,
+    ) -> tuple[int, bytes, bytes]:
+        """As `run`, for output that is no text: exit status, standard output, standard error."""
         process = await _start(argv, env, keep_stdin=bool(stdin))
         try:
             async with asyncio.timeout(timeout):
@@ -75,8 +87,7 @@ class LocalExec:
         except asyncio.CancelledError:
             await _end_for_certain(process)
             raise
-        code = process.returncode if process.returncode is not None else -1
-        return Result(code, out.decode(errors="replace"), err.decode(errors="replace"))
+        return process.returncode if process.returncode is not None else -1, out, err
 
     async def spawn(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> LocalProcess:
         """Starts a process and keeps its standard input and output open.

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from ephemeral_castle.errors import Conflict, Permanent, Refused
-from ephemeral_castle.world.bucket_policy import Grant, keeper_grants, reader_grants, rewrite, writer_grants
+from ephemeral_castle.world.bucket_policy import Grant, keeper_grants, reader_grants, rewrite, same, writer_grants
 from ephemeral_castle.world.s3_answers import Answer, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ephemeral_castle.spi.world import Rights
     from ephemeral_castle.world.objects import S3Objects
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{2,127}")  # it travels in `Authorization`, where `/` and `,` separate
@@ -25,30 +26,33 @@ _TRIES = 6
 
 
 class VersityIdentities:
-    """Writers, readers and keepers of one bucket.
+    """Writers, readers and keepers of one bucket. `objects`: the bucket, with the custodian's key."""
 
-    Args:
-        objects: the bucket, with the custodian's key.
-        repositories: path of all repositories below the castle's prefix; readers and keepers are held to it.
-    """
-
-    def __init__(self, objects: S3Objects, repositories: str = "pgbackrest") -> None:
+    def __init__(self, objects: S3Objects) -> None:
         self._objects = objects
         self._client = objects.client
-        self._repositories = objects.endpoint.full_key(repositories)
+        self._prefix = objects.endpoint.prefix
         self._lock = asyncio.Lock()
 
-    async def mint_writer(self, name: str, secret: str, stanza_paths: Sequence[str]) -> None:
-        """See `spi.world.Identities`. `stanza_paths`: like `PREFIX/pgbackrest/database/backup/castle`."""
-        await self._mint(name, secret, writer_grants(stanza_paths))
+    async def mint_writer(self, name: str, secret: str, rights: Sequence[Rights]) -> None:
+        """See `spi.world.Identities`."""
+        await self._mint(name, secret, writer_grants(self._prefix, rights))
 
-    async def mint_reader(self, name: str, secret: str) -> None:
-        """Creates or adopts an account that lists and reads the repositories."""
-        await self._mint(name, secret, reader_grants(self._repositories))
+    async def may_write(self, name: str, rights: Sequence[Rights]) -> bool:
+        """See `spi.world.Identities`."""
+        living = await self._living()
+        if name not in living:
+            return False
+        policy, bucket = await self._objects.policy(), self._objects.endpoint.bucket
+        return same(policy, rewrite(policy, bucket, name, writer_grants(self._prefix, rights), living))
 
-    async def mint_keeper(self, name: str, secret: str) -> None:
-        """Creates or adopts an account that may also delete in the repositories: it expires backups."""
-        await self._mint(name, secret, keeper_grants(self._repositories))
+    async def mint_reader(self, name: str, secret: str, repositories: str = "pgbackrest") -> None:
+        """See `spi.world.Identities`."""
+        await self._mint(name, secret, reader_grants(self._objects.endpoint.full_key(repositories)))
+
+    async def mint_keeper(self, name: str, secret: str, repositories: str = "pgbackrest") -> None:
+        """See `spi.world.Identities`."""
+        await self._mint(name, secret, keeper_grants(self._objects.endpoint.full_key(repositories)))
 
     async def revoke(self, name: str) -> None:
         """See `spi.world.Identities`. The key is dead once the account is gone; the policy is tidied after."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 import shutil
 from collections import deque
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ephemeral_castle.errors import Conflict, Permanent
-from ephemeral_castle.world import mmdebstrap
+from ephemeral_castle.world import mmdebstrap, registry
 from ephemeral_castle.world.apt_sources import host_sources
 from ephemeral_castle.world.flock import locked
 from ephemeral_castle.world.image_use import users_of
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 STORE = Path("/var/cache/ephemeral-castle/images")
 NEEDED = 3 * 1024**3  # bytes: root file system, archive of it, and the image, at the same time
 SILENCE = 600.0  # seconds without a line until a build counts as stuck (a slow mirror is not)
+PULL = 1800.0  # seconds for one image
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTPS_PROXY", "NO_PROXY")
 
 
@@ -95,6 +98,40 @@ class ImageStore:
             finally:
                 await self._clear(directory)
         return reference
+
+    async def present_reference(self, reference: str) -> bool:
+        """Whether an image of that name is in the store.
+
+        Raises:
+            Permanent: the store cannot be read.
+        """
+        if not (self._store / "overlay-images").is_dir():
+            return False
+        code, said = await self._podman("image", "exists", registry.canonical(reference))
+        if code in {0, 1}:
+            return code == 0
+        raise Permanent("the image store cannot be read", where=str(self._store), why=said)
+
+    async def pull(self, reference: str, progress: Progress) -> str:
+        """Pulls it on this computer's network unless it is there; gives it with the digest that the registry gave.
+
+        Raises:
+            Denied, NotFound, Unreachable, Permanent: as the registry, or podman, said.
+        """
+        name = registry.canonical(reference)
+        if not await self.present_reference(name):
+            self._work.mkdir(parents=True, exist_ok=True)
+            lock = self._work / f"pull-{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"
+            async with locked(lock, lambda: progress(f"image {name}: another run is pulling it")):
+                if not await self.present_reference(name):
+                    progress(f"pulling {name}")
+                    code, said = await self._podman("pull", "--quiet", name, timeout=PULL, env=registry.PASSED)
+                    if code != 0:
+                        raise registry.refusal(name, said)
+        code, said = await self._podman("image", "inspect", "--format", "{{json .RepoDigests}}", name)
+        if code != 0:
+            raise Permanent("the image store cannot be read", where=str(self._store), why=said)
+        return registry.pinned(name, json.loads(said) or [])
 
     async def drop(self, recipe: Recipe) -> None:
         """Removes it from the store; no error when it is not there.
@@ -170,14 +207,14 @@ class ImageStore:
         _, said = await self._podman("image", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", reference)
         return Path(said.strip()).parent.name
 
-    async def _podman(self, *args: str, timeout: float = 60.0) -> tuple[int, str]:
-        """Exit status, and what it said: its output when all is well, else its last words.
+    async def _podman(self, *args: str, timeout: float = 60.0, env: Sequence[str] = ()) -> tuple[int, str]:
+        """Exit status, and what it said: its output when all is well, else its last words. `env`: names to pass on.
 
         Each call has a mount namespace of its own, so podman's bind mount of the store never shows on the computer.
         """
         if not (self._root.config / "storage.conf").is_file():
             await asyncio.to_thread(self._root.write)
-        temporary = {"TMPDIR": str(self._work)}
+        temporary = {"TMPDIR": str(self._work)} | {name: os.environ[name] for name in env if name in os.environ}
         argv: Sequence[str] = ["unshare", "--mount", "--propagation", "slave", "--", *self._root.command(*args)]
         result = await self._exec.run(argv, env=temporary, timeout=timeout)
         return result.code, result.out if result.ok else result.last_words()

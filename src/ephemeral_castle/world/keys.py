@@ -1,7 +1,9 @@
-"""The key file: what a person keeps of a castle. It opens the treasury, and all that is private in it.
+r"""The key file: what a person keeps of a castle. It opens the treasury, and all that is private in it.
 
 TOML, 0600, outside the checkout. Its identity is an age identity (https://age-encryption.org/v1, X25519), so that the
-stock `age` command opens everything that castle encrypts.
+stock `age` command opens everything that castle encrypts. It reads no TOML, so the identity is handed to it alone:
+
+    sed -n 's/^identity = "\(.*\)"$/\1/p' KEYFILE | age --decrypt --identity - secrets.age
 """
 
 from __future__ import annotations
@@ -19,6 +21,10 @@ import pyrage  # type: ignore[import-untyped]  # ships no type information
 
 from ephemeral_castle.errors import Conflict, Damaged, NotFound, Permanent, Refused
 from ephemeral_castle.spi.secret import Secret
+
+
+class NotFilledIn(Permanent):
+    """The key file waits for the access key of a server that castle does not keep."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +51,16 @@ class KeyFile:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
 
     @classmethod
-    def generate(cls, castle: str) -> KeyFile:
-        """Fresh keys: an identity, and an access key for a treasury that castle keeps itself."""
+    def generate(cls, castle: str, access: tuple[str, Secret] | None = None) -> KeyFile:
+        """Fresh keys: an identity, and an access key for a treasury that castle keeps itself.
+
+        Args:
+            castle: name of the castle.
+            access: access key id and secret of another server, empty ones to be filled in by hand.
+        """
         identity = str(pyrage.x25519.Identity.generate())
-        return cls(castle, Secret(identity), f"CASTLE{secrets.token_hex(7).upper()}", Secret(secrets.token_urlsafe(30)))
+        own = f"CASTLE{secrets.token_hex(7).upper()}", Secret(secrets.token_urlsafe(30))
+        return cls(castle, Secret(identity), *(own if access is None else access))
 
     @classmethod
     def load(cls, path: str | Path) -> KeyFile:
@@ -58,6 +70,7 @@ class KeyFile:
             NotFound: there is none.
             Refused: others than its owner may read it, or it belongs to somebody else.
             Damaged: it is not a key file.
+            NotFilledIn: the access key of the treasury was never written into it.
         """
         file = Path(path).expanduser()
         try:
@@ -86,6 +99,9 @@ class KeyFile:
         treasury = raw.get("treasury")
         if not isinstance(treasury, dict):
             raise Damaged("the key file has no [treasury]", where=str(file))
+        empty = [key for key in ("access_key", "secret_key") if treasury.get(key) == ""]
+        if empty:
+            raise _not_filled_in(empty, text, file)
         keys = cls(
             castle=_text(raw, "castle", file),
             identity=Secret(_text(raw, "identity", file)),
@@ -126,12 +142,14 @@ class KeyFile:
         return file
 
     def _toml(self) -> str:
+        note = [] if self.access_key and self.secret_key.reveal() else ["# Fill in the access key of the S3 server:"]
         lines = [
             f"# Keys of the castle {self.castle}. Whoever has this file has the data; without it nobody has.",
             f"castle = {_quoted(self.castle)}",
             f"identity = {_quoted(self.identity.reveal())}",
             "",
             "[treasury]",
+            *note,
             f"access_key = {_quoted(self.access_key)}",
             f"secret_key = {_quoted(self.secret_key.reveal())}",
         ]
@@ -177,6 +195,22 @@ class KeyFile:
                 why=str(error),
                 hints=(f"use the key file whose recipient encrypted it; this one is {self.recipient}",),
             ) from None
+
+
+def _not_filled_in(keys: list[str], text: str, file: Path) -> NotFilledIn:
+    lines = [
+        str(number)
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.partition("=")[0].strip() in keys and line.partition("=")[2].strip()[:2] in ('""', "''")
+    ]
+    where = f"line{'s' * (len(lines) > 1)} {' and '.join(lines)} of {file}" if lines else str(file)
+    return NotFilledIn(
+        "the access key of the treasury is not filled in",
+        where=str(file),
+        why=f"{' and '.join(keys)} under [treasury] are empty, and castle cannot invent the keys of a server of others",
+        state="nothing was changed",
+        hints=(f"write {' and '.join(keys)} into {where}", "castle doctor"),
+    )
 
 
 def _only_ours(status: os.stat_result, file: Path) -> None:

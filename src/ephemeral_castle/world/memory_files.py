@@ -1,11 +1,17 @@
-"""Directories that live in memory only: what is written there never reaches a disk."""
+"""Directories and files that live in memory only: what is written there never reaches a disk."""
 
 from __future__ import annotations
 
+import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ephemeral_castle.errors import Permanent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CANDIDATES = ("/run", "/dev/shm")
 
@@ -33,6 +39,27 @@ def memory_directory(prefix: str) -> Path:
         state="nothing was written",
         hints=("mount -t tmpfs -o mode=1777 tmpfs /dev/shm",),
     )
+
+
+@contextmanager
+def memory_file(name: str, text: str) -> Iterator[str]:
+    """A file without a place in any directory; it ends with the `with`, and with this process however that dies.
+
+    Args:
+        name: shown by procfs, for people.
+        text: its content.
+
+    Returns:
+        A path by which programs that this process starts can open it, mode 0600 (memfd_create(2), proc(5)).
+    """
+    handle = os.memfd_create(f"castle-{name}")
+    try:
+        os.fchmod(handle, 0o600)
+        with os.fdopen(os.dup(handle), "w") as stream:
+            stream.write(text)
+        yield f"/proc/{os.getpid()}/fd/{handle}"
+    finally:
+        os.close(handle)
 
 
 def mount_table(table: Path = Path("/proc/self/mountinfo")) -> list[tuple[str, str]]:

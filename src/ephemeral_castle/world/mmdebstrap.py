@@ -52,12 +52,21 @@ def command(recipe: Recipe, directory: Path, sources: Sequence[str]) -> list[str
         "--format=tar",
         '--aptopt=APT::Install-Recommends "false"',
         '--aptopt=Acquire::Retries "3"',
+        *_first(recipe),
         f"--include={','.join(recipe.packages)}",
         f'--customize-hook=sh {shlex.quote(str(directory / "customize.sh"))} "$1"',
         recipe.suite,
         str(directory / "root.tar"),
         *sources,
     ]
+
+
+def _first(recipe: Recipe) -> list[str]:
+    """What must be whole before other packages: their scripts call groupadd without naming the package it is in."""
+    if "passwd" not in recipe.packages:
+        return []
+    install = 'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --yes install -oDPkg::Chroot-Directory="$1" passwd'
+    return [f"--essential-hook={install}"]
 
 
 def stage(recipe: Recipe, directory: Path) -> None:
@@ -88,10 +97,13 @@ def phase(line: str) -> tuple[int, str] | None:
 
 
 def cause(lines: Sequence[str]) -> str:
-    """The line that says why it failed: apt's first error, else the last words.
+    """The line that says why it failed: of a package's script, apt's first error, else the last words.
 
     mmdebstrap's own errors ("apt-get failed", "run_chroot failed") only say that something did.
     """
+    scripts = [number for number, line in enumerate(lines) if line.startswith("dpkg: error processing package")]
+    if scripts:
+        return " / ".join(lines[max(0, scripts[0] - 1) : scripts[0] + 1])
     errors = [line.removeprefix("E: ") for line in lines if line.startswith("E: ")]
     telling = [error for error in errors if " failed" not in error and "exited with" not in error]
     if telling:

@@ -61,6 +61,10 @@ class Namespaces:
         types = mount_types()
         return types.get(str(self.network)) == "nsfs" and types.get(str(self.mounts)) == "nsfs" and self.ready.is_file()
 
+    def left(self) -> list[str]:
+        """Paths of what there is of them, also when only a part does, or what held them before a reboot."""
+        return [str(path) for path in (self.network, self.runtime) if path.exists()]
+
     def inode(self, kind: str) -> int | None:
         """Inode number of the "net" or "mnt" namespace, None where it does not stand."""
         path = self.network if kind == "net" else self.mounts

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ephemeral_castle.errors import CastleError, NotFound
 from ephemeral_castle.spi.driver import Check
-from ephemeral_castle.world.computer import computer
+from ephemeral_castle.world.computer import memory
 from ephemeral_castle.world.exec import LocalExec, base_environment
 
 if TYPE_CHECKING:
@@ -113,8 +113,7 @@ async def _nesting(exec_: Exec) -> Check:
 
 
 def _memory() -> Check:
-    facts = computer()
-    available, total = int(facts["memory_available"]), int(facts["memory_total"])
+    total, available = memory()
     fact = f"{available // 2**20} MiB of {total // 2**20} MiB available"
     enough = True if available >= MEMORY_NEEDED else None
     mend = "" if enough else "lower the memory of the machines in castle.yaml, or end other programs"

@@ -221,6 +221,10 @@ def _denied(answer: Answer, doing: str, where: str, now: float, why: str) -> Den
     return Denied(f"{doing} was denied", where=where, why=why, hints=(hint,))
 
 
+# A server that is slow, or ended, in the middle of the handshake: the next try may find it well.
+SILENCE = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+
+
 def certificate_failure(error: BaseException, host: str) -> Permanent | None:
     """The error for a certificate that was not accepted, or None when the failure was something else.
 
@@ -229,7 +233,7 @@ def certificate_failure(error: BaseException, host: str) -> Permanent | None:
     found: BaseException | None = error
     while found is not None and not isinstance(found, ssl.SSLError):
         found = found.__cause__ or found.__context__
-    if found is None:
+    if found is None or isinstance(found, SILENCE):
         return None
     if not isinstance(found, ssl.SSLCertVerificationError):
         return Permanent(f"no TLS connection to {host}", where=host, why=str(found.reason or found))

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from ephemeral_castle.errors import Conflict
+from ephemeral_castle.errors import Conflict, NotFound
+from ephemeral_castle.spi.room import Room
 from ephemeral_castle.spi.secret import Secret
-from ephemeral_castle.spi.world import Clock, Stat, TreasuryAccess
+from ephemeral_castle.spi.world import Clock, File, Revision, Rights, Stat, TreasuryAccess
+from ephemeral_castle.world.simulated_names import MemoryNames, MemoryPages
 
 Hook = Callable[[str, str], Awaitable[None]]
 
@@ -144,6 +146,7 @@ class MemoryIdentities:
 
     def __init__(self) -> None:
         self.accounts: dict[str, str] = {}
+        self.rights: dict[str, tuple[Rights, ...]] = {}
         self.revoked: list[str] = []
         self.before: Hook | None = None
 
@@ -151,17 +154,23 @@ class MemoryIdentities:
         if self.before is not None:
             await self.before(name, account)
 
-    async def mint_writer(self, name: str, secret: str, stanza_paths: Sequence[str]) -> None:
+    async def mint_writer(self, name: str, secret: str, rights: Sequence[Rights]) -> None:
         """See `spi.world.Identities`."""
         await self._begin("mint_writer", name)
         self.accounts[name] = "writer"
+        self.rights[name] = tuple(rights)
 
-    async def mint_reader(self, name: str, secret: str) -> None:
+    async def may_write(self, name: str, rights: Sequence[Rights]) -> bool:
+        """See `spi.world.Identities`."""
+        await self._begin("may_write", name)
+        return name in self.accounts and self.rights.get(name) == tuple(rights)
+
+    async def mint_reader(self, name: str, secret: str, repositories: str = "pgbackrest") -> None:
         """See `spi.world.Identities`."""
         await self._begin("mint_reader", name)
         self.accounts[name] = "reader"
 
-    async def mint_keeper(self, name: str, secret: str) -> None:
+    async def mint_keeper(self, name: str, secret: str, repositories: str = "pgbackrest") -> None:
         """See `spi.world.Identities`."""
         await self._begin("mint_keeper", name)
         self.accounts[name] = "keeper"
@@ -193,6 +202,66 @@ class MemorySecrets:
         self.known[name] = value
 
 
+class MemorySource:
+    """A repository in memory: refs, and the files of each commit.
+
+    Attributes:
+        refs: branch or tag -> commit id. Change it to play a push.
+        commits: commit id -> path -> file.
+        kept: commit ids that were kept in the treasury, with what was asked for, in order.
+        before: awaited ahead of each operation as (name, ref or commit); raise from it for a host that is silent.
+    """
+
+    def __init__(self) -> None:
+        self.refs: dict[str, str] = {}
+        self.commits: dict[str, dict[str, File]] = {}
+        self.kept: list[tuple[str, str]] = []
+        self.before: Hook | None = None
+
+    def commit(self, files: Mapping[str, str | bytes], ref: str = "main") -> str:
+        """Adds a commit with these files and lets a ref name it; gives its id."""
+        made = {
+            path: File(path, text.encode() if isinstance(text, str) else text, 0o644) for path, text in files.items()
+        }
+        content = repr(sorted((path, file.content) for path, file in made.items()))
+        sha = hashlib.sha1(f"{len(self.commits)}{content}".encode(), usedforsecurity=False).hexdigest()
+        self.commits[sha] = made
+        self.refs[ref] = sha
+        return sha
+
+    async def _begin(self, name: str, what: str) -> None:
+        if self.before is not None:
+            await self.before(name, what)
+
+    async def resolve(self, ref: str = "") -> Revision:
+        """See `spi.world.Source`."""
+        wanted = ref or "main"
+        await self._begin("resolve", wanted)
+        sha = self.refs.get(wanted, wanted)
+        if sha not in self.commits:
+            raise NotFound(f"the repository has no `{wanted}`", hints=sorted(self.refs))
+        return Revision(sha, wanted, "remote", f"commit {list(self.commits).index(sha) + 1}", 1_700_000_000.0)
+
+    async def read(self, sha: str, folder: str = "") -> Mapping[str, File]:
+        """See `spi.world.Source`."""
+        await self._begin("read", sha)
+        below = f"{folder.strip('/')}/" if folder.strip("/") else ""
+        found = {
+            path.removeprefix(below): File(path.removeprefix(below), file.content, file.mode)
+            for path, file in self.commits.get(sha, {}).items()
+            if path.startswith(below)
+        }
+        if not found:
+            raise NotFound(f"the repository has no folder `{folder}`", where=sha[:12])
+        return found
+
+    async def keep(self, sha: str, ref: str = "") -> None:
+        """See `spi.world.Source`."""
+        await self._begin("keep", sha)
+        if (sha, ref) not in self.kept:
+            self.kept.append((sha, ref))
+
+
 @dataclass
 class SimulatedWorld:
     """A world of treasury and clock only: there are no processes, no images and no machines behind it."""
@@ -207,6 +276,11 @@ class SimulatedWorld:
         default_factory=lambda: TreasuryAccess("bucket", "castle", "us-east-1", "treasury", 443, "", path_style=True)
     )
     published: dict[str, str] = field(default_factory=dict)
+    source: MemorySource | None = None
+    room: Room | None = None
+    names: MemoryNames = field(default_factory=MemoryNames)
+    acme: Any = None
+    pages: MemoryPages = field(default_factory=MemoryPages)
 
     async def settle(self) -> int:
         """See `spi.world.World`; memory has no disk to wait for."""

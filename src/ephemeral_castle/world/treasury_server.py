@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import httpx
 
 from ephemeral_castle.errors import NotFound, Permanent, Unreachable
-from ephemeral_castle.world.certificates import Issued, ensure_certificates
 from ephemeral_castle.world.flock import locked
 from ephemeral_castle.world.objects import S3Objects
 from ephemeral_castle.world.pidfile import ProcessMark
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ephemeral_castle.spi.world import Clock
+    from ephemeral_castle.world.certificates import Issued
     from ephemeral_castle.world.sigv4 import Credentials
 
 BINARY = "versitygw"
@@ -134,10 +134,15 @@ class LocalTreasury:
         """The bucket with the custodian's key, over connections of its own: close it."""
         return S3Objects(Endpoint(self.url, bucket, prefix, ca=self.ca), self._credentials, self._clock)
 
+    @property
+    def runs(self) -> bool:
+        """Whether our process runs and once had a certificate; whether it answers, its first request will tell."""
+        mark = ProcessMark.read(self._mark_file)
+        return mark is not None and mark.alive and bool(self.ca)
+
     async def alive(self) -> bool:
         """Whether our process runs and answers by TLS with our certificate."""
-        mark = ProcessMark.read(self._mark_file)
-        return mark is not None and mark.alive and bool(self.ca) and await self._answers() is None
+        return self.runs and await self._answers() is None
 
     async def ensure(self) -> bool:
         """Makes sure that it runs, with valid certificates and as it is configured now; gives whether it was started.
@@ -147,6 +152,8 @@ class LocalTreasury:
             Permanent: it does not start; `why` has its last words.
             Unreachable: it runs and does not answer within the deadline.
         """
+        from ephemeral_castle.world.certificates import ensure_certificates  # cryptography: 20 ms
+
         for part in ("store", "versions", "iam"):
             (self.place.state / part).mkdir(mode=0o700, parents=True, exist_ok=True)
         self.place.state.chmod(0o700)
@@ -191,11 +198,7 @@ class LocalTreasury:
         return await asyncio.to_thread(self._sync_files, since)
 
     def _sync_files(self, since: float) -> int:
-        synced = 0
-        for part in ("store", "versions", "iam"):
-            for folder, _, files in os.walk(self.place.state / part):
-                synced += sum(_sync_file(Path(folder, name), since) for name in (*files, "."))
-        return synced
+        return sum(_sync_tree(str(self.place.state / part), since) for part in ("store", "versions", "iam"))
 
     def _argv(self, issued: Issued) -> list[str]:
         state = self.place.state.absolute()  # it changes its directory, so every path is absolute
@@ -291,11 +294,34 @@ class LocalTreasury:
         return " / ".join(said[-lines:]) or "none"
 
 
-def _sync_file(path: Path, since: float) -> bool:
-    """fsync(2) of a file or directory that changed after `since`; an object may vanish meanwhile."""
+def _sync_tree(folder: str, since: float) -> int:
+    """Syncs what changed below a directory, then the directory.
+
+    A big repository is looked through while clients wait, so it is scandir and texts: a fifth of what Path takes.
+    """
+    synced = 0
     try:
-        if path.stat().st_mtime < since:
-            return False
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    synced += _sync_tree(entry.path, since)
+                elif _changed(entry, since):
+                    synced += _sync(entry.path)
+        return synced + (_sync(folder) if os.stat(folder).st_mtime >= since else 0)  # noqa: PTH116 - see above
+    except FileNotFoundError:
+        return synced
+
+
+def _changed(entry: os.DirEntry[str], since: float) -> bool:
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime >= since
+    except FileNotFoundError:
+        return False  # an object may vanish meanwhile
+
+
+def _sync(path: str) -> bool:
+    """fsync(2) of a file or directory; an object may vanish meanwhile."""
+    try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
@@ -303,7 +329,7 @@ def _sync_file(path: Path, since: float) -> bool:
         os.fsync(descriptor)
     except OSError as error:
         why = error.strerror or str(error)
-        raise Permanent("the treasury's disk does not take the data", where=str(path), why=why) from error
+        raise Permanent("the treasury's disk does not take the data", where=path, why=why) from error
     finally:
         os.close(descriptor)
     return True

@@ -1,7 +1,7 @@
 """Secrets that a castle made itself, kept in its treasury, encrypted to its key file.
 
-One object, so that a change is one compare-and-swap and a copy is always whole. The stock tools open it:
-`age --decrypt --identity FILE secrets.age`.
+One object, so that a change is one compare-and-swap and a copy is always whole. The stock `age` opens it, with the
+identity out of the key file: see `world.keys`.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ephemeral_castle.cli import catalog
 from ephemeral_castle.definition.load import load
 from ephemeral_castle.definition.models import Definition
 from ephemeral_castle.definition.reference import reference
@@ -80,10 +81,15 @@ def test_answers_that_cannot_be_used(answers: Answers, words: str, hint: str) ->
     assert hint in " ".join(caught.value.hints)
 
 
-def test_example_is_short_and_valid() -> None:
-    text = (EXAMPLE / "castle.yaml").read_text()
+def test_a_database_castle_is_short_and_valid() -> None:
+    text = (EXAMPLE.parents[1] / "bench" / "castle.yaml").read_text()
     assert len(text.splitlines()) < 40
     assert check(text) == []
+
+
+def test_the_example_is_valid_with_the_drivers_that_come_with_castle() -> None:
+    castle = load(EXAMPLE / "castle.yaml", options_of=catalog.options_of, driver_names=catalog.driver_names())
+    assert {layer.driver for layer in castle.site().layers} <= set(catalog.driver_names())
     assert (EXAMPLE / "init.sql").read_text().count("CREATE TABLE ledger") == 1
 
 
@@ -144,6 +150,8 @@ def test_units_of_systemd() -> None:
     assert sorted(units) == [
         "castle-here-backup.service",
         "castle-here-backup.timer",
+        "castle-here-drill.service",
+        "castle-here-drill.timer",
         "castle-here-status.service",
         "castle-here-status.timer",
     ]
@@ -158,5 +166,6 @@ def test_units_of_systemd() -> None:
 def test_text_for_systemd_ends_with_the_command_that_switches_it_on() -> None:
     text = systemd_text("here", "/srv/castle.yaml")
     assert text.rstrip().splitlines()[-1] == (
-        "# systemctl daemon-reload && systemctl enable --now castle-here-backup.timer castle-here-status.timer"
+        "# systemctl daemon-reload && systemctl enable --now castle-here-backup.timer castle-here-drill.timer "
+        "castle-here-status.timer"
     )

@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from ephemeral_castle.drivers.postgres.place import Place
+from ephemeral_castle.drivers.postgres.place import Place, Standing
 from ephemeral_castle.errors import Transient
+from ephemeral_castle.postgres.states import Absent, HalfRestored, Unknown
 from ephemeral_castle.spi.world import Result
 
 
@@ -40,14 +41,20 @@ async def test_a_standing_database_is_looked_for_where_it_was_raised(old: bool, 
     assert ways.asked == [name]
 
 
-@pytest.mark.parametrize(("code", "there"), [(0, True), (1, False)])
-async def test_a_volume_is_there_or_not(code: int, there: bool) -> None:
-    assert await Place(cast("Any", Ways({}, Result(code, "", ""))), old=True).volume_exists() is there
+@pytest.mark.parametrize(
+    ("said", "standing"),
+    [
+        ("running\n", Standing("running", None)),
+        ("absent\nno volume\n", Standing("absent", Absent())),
+        ("absent\nnothing\n", Standing("absent", HalfRestored(ours=False))),
+        ("exited\nunread global/pg_control\n", Standing("exited", Unknown("global/pg_control cannot be read"))),
+    ],
+)
+async def test_container_and_volume_are_seen_together(said: str, standing: Standing) -> None:
+    assert await Place(cast("Any", Ways({}, Result(0, said, ""))), old=True).standing() == standing
 
 
 async def test_a_podman_that_cannot_tell_is_not_a_missing_volume() -> None:
     """A broken podman inside the machine passed for "no volume", and the data were destroyed unsealed."""
     with pytest.raises(Transient):
-        await Place(
-            cast("Any", Ways({}, Result(125, "", "database disk image is malformed"))), old=True
-        ).volume_exists()
+        await Place(cast("Any", Ways({}, Result(125, "", "database disk image is malformed"))), old=True).standing()

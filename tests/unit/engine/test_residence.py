@@ -22,12 +22,20 @@ def request(verb: Verb, *, source_lost: bool = False) -> Request:
     return Request(verb, CASTLE, SITE, source_lost=source_lost)
 
 
-@pytest.mark.parametrize("verb", list(Verb))
+@pytest.mark.parametrize("verb", [verb for verb in Verb if verb is not Verb.DRILL])
 def test_no_verb_touches_a_life_on_another_computer(verb: Verb) -> None:
     with pytest.raises(Refused, match="stands on another computer") as refused:
         check_residence(STANDS, request(verb), "r1", lives(verb, STANDS, [], "two"), "two")
     assert "--source-lost" in refused.value.hints[-1]
+    assert any("not mounted" in hint for hint in refused.value.hints)
     check_residence(STANDS, request(verb), "r1", lives(verb, STANDS, [], "one"), "one")
+
+
+def test_a_drill_works_on_no_life_and_so_anywhere_and_while_others_work() -> None:
+    """On another computer, in a life that nobody has; a rebirth meanwhile is no reason to stop."""
+    assert lives(Verb.DRILL, STANDS, [], "two") == lives(Verb.DRILL, STANDS, [], "one") == (3, 4)
+    check_residence(STANDS, request(Verb.DRILL), "r1", (3, 4), "two")
+    check_residence(replace(STANDS, life=4, run="r2"), request(Verb.DRILL), "r1", (3, 4), "one")
 
 
 def test_a_lost_computer_is_given_up_by_word_and_its_castle_gets_a_new_life() -> None:

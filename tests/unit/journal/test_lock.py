@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ephemeral_castle.errors import Busy, Denied
-from ephemeral_castle.journal.lock import LocalLock
+from ephemeral_castle.journal.lock import DOWN, LocalLock
 
 HOLD = """
 import sys, pathlib
@@ -96,3 +96,31 @@ def test_a_lock_that_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Denied):
         LocalLock(tmp_path / "file" / "lock").acquire("r1", 0.0)
+
+
+def test_a_forked_child_holds_the_lock_on_that_its_parent_handed_over(path: Path) -> None:
+    lock = LocalLock(path)
+    lock.acquire("r1", 0.0)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(writing)
+        lock.sign("r1", 5.0)
+        os.read(reading, 1)
+        os._exit(0)
+    lock.hand_over()
+    assert not lock.held
+    with pytest.raises(Busy, match="run r1 holds this castle"):
+        LocalLock(path).acquire("r2", 0.0)
+    os.close(writing)
+    os.close(reading)
+    os.waitpid(child, 0)
+    assert LocalLock(path).holder() is None
+
+
+def test_a_castle_that_is_taken_down_has_no_run_to_watch(path: Path) -> None:
+    with LocalLock(path) as lock:
+        lock.acquire(DOWN, 0.0)
+        with pytest.raises(Busy, match="castle down is removing") as caught:
+            LocalLock(path).acquire("r2", 0.0)
+        assert "watch" not in " ".join(caught.value.hints)

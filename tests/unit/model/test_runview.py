@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,6 +36,19 @@ def test_a_finished_step_keeps_how_facts_and_times() -> None:
     assert step.detail == "no proof yet"
     assert view_of(story).facts("db.prove") == {"set": "F1"}
     assert ready(view_of(story), PLAN) == ["db.fence"]
+
+
+def test_a_finished_step_that_was_made_again_has_its_new_facts_and_nothing_else_of_it_changes() -> None:
+    story = Story().run_started().does("db.prove", 1, facts={"sha": "old"}).run_started()
+    before = view_of(story).steps["db.prove"]
+    story.begin("db.prove").say(Kind.STEP_RENEWED, "db.prove", facts={"sha": "new"})
+    assert view_of(story).steps["db.prove"] == dataclasses.replace(before, facts={"sha": "new"})
+
+
+def test_new_facts_of_a_step_that_was_taken_back_do_not_count() -> None:
+    story = Story().run_started().does("db.prove", 1).does("db.fence", 1)
+    story.say(Kind.STEP_UNDONE, "db.fence", 1, detail="").say(Kind.STEP_RENEWED, "db.fence", facts={"a": 1})
+    assert not view_of(story).steps["db.fence"].facts
 
 
 def test_observation_seconds_add_up_when_the_finish_does_not_tell() -> None:

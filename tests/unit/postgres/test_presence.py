@@ -132,3 +132,18 @@ def test_total_and_never_absent_without_looking(old: OldTreasure, source_lost: b
         assert presence is Presence.ABSENT
     if isinstance(decision, Seal):
         assert presence is Presence.SEALABLE
+
+
+@pytest.mark.parametrize("verb", ["backup", "seal", "restore"])
+def test_a_backup_that_cannot_see_was_told_to_destroy(verb: str) -> None:
+    """A nightly backup whose treasure could not be seen hinted at `castle rebirth --source-lost`."""
+    unseen = decide_seal(replace(GONE, machines=Listing.UNKNOWN), verb=verb)
+    assert isinstance(unseen, RefuseSeal)
+    assert unseen.hints[-1] == "castle status"
+
+
+@pytest.mark.parametrize("verb", ["rebirth", "raise"])
+def test_the_way_out_names_the_verb_that_was_asked(verb: str) -> None:
+    unseen = decide_seal(replace(GONE, machines=Listing.UNKNOWN), verb=verb)
+    assert isinstance(unseen, RefuseSeal)
+    assert unseen.hints[-1] == f"if it is lost for good: castle {verb} --source-lost"

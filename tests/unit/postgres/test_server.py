@@ -1,17 +1,17 @@
-"""The SQL texts against a real PostgreSQL, where its programs and an account for it are installed; else skipped."""
+"""The SQL texts against a real PostgreSQL, where its programs and an account for it are installed; else skipped.
+
+`tests/e2e/test_server_of_image.py` runs the same against the programs of castle's own image, and is never skipped for
+want of them.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import pwd
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,112 +21,32 @@ from ephemeral_castle.postgres.control import only_shutdown_after, parse_control
 from ephemeral_castle.postgres.digest import TableDigest
 from ephemeral_castle.postgres.lsn import Lsn
 from ephemeral_castle.postgres.segments import Segment
+from tests.unit.postgres.servers import Programs, Server, Session, home_of, serving
 
-PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
-
-def _account() -> list[str] | None:
+def installed() -> Programs | None:
+    """Programs of this computer that may be run here, or None."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        return None
     if os.geteuid() != 0:
-        return []
+        return Programs(found[-1].parent)
     runuser = shutil.which("runuser", path="/usr/sbin:/sbin:/usr/bin:/bin")
-    known = any(entry.pw_name == "postgres" for entry in pwd.getpwall())
-    return [runuser, "-u", "postgres", "--"] if runuser and known else None
+    account = next((entry for entry in pwd.getpwall() if entry.pw_name == "postgres"), None)
+    if runuser is None or account is None:
+        return None
+    return Programs(found[-1].parent, (runuser, "-u", "postgres", "--"), account.pw_uid)
 
 
-PREFIX = _account()
-pytestmark = pytest.mark.skipif(not PROGRAMS or PREFIX is None, reason="no PostgreSQL server programs here")
-
-
-class Server:
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.data = home / "data"
-        self.bin = PROGRAMS[-1].parent
-        self.sessions: list[Session] = []
-
-    def run(self, *argv: str) -> str:
-        done = subprocess.run(
-            [*(PREFIX or []), *argv], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"}, check=False, cwd="/",
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def start(self) -> None:
-        log = str(self.home / "log")
-        subprocess.run(
-            [*(PREFIX or []), str(self.bin / "pg_ctl"), "-D", str(self.data), "-w", "-l", log, "start"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True, cwd="/",
-        )  # fmt: skip
-
-    def stop(self) -> None:
-        self.run(str(self.bin / "pg_ctl"), "-D", str(self.data), "-w", "-m", "fast", "stop")
-
-    def psql(self, database: str = "postgres", user: str = "postgres") -> Session:
-        self.sessions.append(Session(self, database, user))
-        return self.sessions[-1]
-
-
-class Session:
-    """One kept psql, as a driver uses it."""
-
-    def __init__(self, server: Server, database: str, user: str) -> None:
-        argv = ["psql", "-XAtq", "-h", str(server.home), "-p", "5432", "-U", user, database]
-        self.process = subprocess.Popen(
-            [*(PREFIX or []), *argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, env={"PATH": "/usr/bin:/bin"}, cwd="/",
-        )  # fmt: skip
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.input, self.output = self.process.stdin, self.process.stdout
-
-    def lines(self, text: str) -> list[str]:
-        with contextlib.suppress(BrokenPipeError):  # psql gives up when its server has ended it
-            self.input.write(text + "\n\\echo --end--\n")
-            self.input.flush()
-        found = []
-        while (line := self.output.readline()) and line != "--end--\n":
-            found.append(line.removesuffix("\n"))
-        return found
-
-    def do(self, text: str) -> None:
-        assert self.lines(text) == []
-
-    def ask(self, text: str) -> Any:
-        (line,) = self.lines(text)
-        return json.loads(line)
-
-    def word(self, text: str) -> str:
-        (line,) = self.lines(text)
-        return line
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        with contextlib.suppress(BrokenPipeError):
-            self.input.close()
-        self.output.close()
+pytestmark = pytest.mark.skipif(installed() is None, reason="no PostgreSQL server programs here")
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    home = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
-    if os.geteuid() == 0:
-        account = pwd.getpwnam("postgres")
-        os.chown(home, account.pw_uid, account.pw_gid)
-    made = Server(home)
-    made.run(str(made.bin / "initdb"), "-D", str(made.data), "-U", "postgres", "-k", "-N", "--auth=trust")
-    with (made.data / "postgresql.conf").open("a") as conf:
-        conf.write(f"listen_addresses=''\nunix_socket_directories='{home}'\nport=5432\nfsync=off\n")
-        conf.write("archive_mode=on\narchive_command='true'\nmax_prepared_transactions=5\nshared_buffers='16MB'\n")
-    made.start()
-    try:
+    programs = installed()
+    assert programs is not None
+    with home_of(programs.owner) as home, serving(home, programs) as made:
         yield made
-    finally:
-        for session in made.sessions:
-            session.close()
-        made.stop()
-        shutil.rmtree(home)
 
 
 @pytest.fixture(scope="module")
@@ -246,6 +166,20 @@ def test_fence_holds_names_superusers_and_is_lifted_exactly(server: Server, admi
     assert fence.parse_limits(admin.word(fence.LIMITS)) == limits
 
 
+def test_a_fence_made_by_one_script_records_the_same_and_is_lifted_the_same(admin: Session):
+    """A restore in place is fenced before anybody can ask it anything."""
+    limits = fence.parse_limits(admin.word(fence.LIMITS))
+    for _ in range(2):
+        admin.do(fence.fence_whole("run-1"))
+    fenced = fence.parse_limits(admin.word(fence.LIMITS))
+    assert fenced == tuple(replace(limit, fenced=True) for limit in limits)
+    assert admin.ask(fence.OPEN_DATABASES) == []
+    read_only = "SELECT count(*) FROM pg_db_role_setting WHERE 'default_transaction_read_only=on' = ANY (setconfig);"
+    assert admin.word(read_only) == str(len(limits))
+    admin.do(fence.lift(fenced))
+    assert fence.parse_limits(admin.word(fence.LIMITS)) == limits
+
+
 def test_roles_take_the_computed_verifier(admin: Session):
     text = scram.verifier("pass\u00a0w\u00ad")
     admin.do(roles.set_verifier("app", text))
@@ -314,3 +248,17 @@ def test_a_parallel_worker_of_our_own_digest_is_no_stranger(server: Server):
     assert fence.parse_writers(admin.word(fence.writers([pid]))) == ()
     assert len(fence.parse_writers(admin.word(fence.writers()))) == 2
     ours.close()
+
+
+def test_a_beat_of_our_own_beside_the_heartbeat_is_not_refused(server: Server):
+    """`castle restore` failed now and then: both wrote the row at once, and a digest's session sees one state."""
+    admin, ours, other = server.psql(), server.psql(), server.psql()
+    admin.do(sql.SESSION + marker.CREATE)
+    ours.do(digest.SESSION)
+    other.do("BEGIN;" + marker.BEAT)
+    ours.input.write(marker.BEAT_BESIDE + "\n")
+    ours.input.flush()
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock';"
+    assert until(lambda: admin.word(waiting) == "1", admin)
+    other.do("COMMIT;")
+    assert ours.lines("SELECT 1;") == ["1"]

@@ -56,6 +56,15 @@ def test_a_difference_is_never_called_up_and_well():
     assert "✗ differs" in text
 
 
+def test_names_are_told_with_how_long_caches_may_lie():
+    story = stories.until_the_seal()
+    facts = {"names": {"blog.castle.example": "10.0.0.24"}, "stale_until": 1_795_000_060.0}
+    report = report_of(story.does("answers.data", 0.5, facts=facts).ends())
+    assert (report["names"], report["stale_until"]) == ({"blog.castle.example": "10.0.0.24"}, 1_795_000_060.0)
+    text = "blog.castle.example 10.0.0.24 · resolvers may answer the old address until 2026-11-18 11:07:40 UTC"
+    assert text in report_text(report)
+
+
 def test_a_marker_that_is_missing_is_a_failure():
     story = stories.until_the_seal().does("answers.data", 0.5, facts={"markers": {"B": {"id": "b", "found": False}}})
     view = reduce(stories.plan(), story.ends().events)

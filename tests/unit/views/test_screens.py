@@ -78,6 +78,14 @@ def test_settings_are_shown_by_dotted_name():
     assert flat({"proof": {"max_age": "24h"}, "keys": ""}) == [("proof.max_age", "24h"), ("keys", "-")]
 
 
+def test_status_shows_the_newest_full_backup_where_a_treasure_knows_one():
+    full = {"label": "20261115-030000F", "age": 3 * 86400.0, "every": 7 * 86400.0}
+    text = status_text({"castle": "here", "treasures": {"database": {"state": "up", "full": full}}})
+    (line,) = [line for line in text.splitlines() if "full backup" in line]
+    assert "(20261115-030000F)" in line
+    assert line.index("3d") < line.index("7d")
+
+
 def test_status(golden):
     golden("status.txt", status_text(SURVEY) + "\n")
     assert status_json(SURVEY)["healthy"] is True

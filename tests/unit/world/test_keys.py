@@ -1,14 +1,20 @@
 """The key file: who may read it, what it refuses, and that it opens what it closed."""
 
 import os
+import re
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pyrage  # type: ignore[import-untyped]
 import pytest
 
 from ephemeral_castle.errors import Conflict, Damaged, NotFound, Refused
 from ephemeral_castle.spi.secret import Secret
+from ephemeral_castle.world import keys as world_keys
 from ephemeral_castle.world.keys import KeyFile
+
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "living-with-it.md"
 
 
 @pytest.fixture
@@ -146,3 +152,14 @@ def test_secrets_that_are_no_texts_are_refused(tmp_path, keys, table):
     path.write_text(f"{table}\n{text}" if table.startswith("secrets") else f"{text}\n{table}\n")
     with pytest.raises(Damaged):
         KeyFile.load(path)
+
+
+def test_the_identity_is_handed_to_age_as_the_documents_say(tmp_path, keys):
+    """`age --identity KEYFILE` reads no TOML; the line of the documents gives it the identity alone."""
+    path = keys.write(tmp_path / "here.key")
+    documents = [Path(world_keys.__file__).read_text(), GUIDE.read_text()]
+    for document in documents:
+        script = re.search(r"sed -n '([^']+)'", document)
+        assert script is not None
+        told = subprocess.run(["sed", "-n", script[1], str(path)], capture_output=True, text=True, check=True)
+        assert told.stdout == keys.identity.reveal() + "\n"

@@ -40,6 +40,23 @@ def test_command_installs_all_packages_together_without_recommends(tmp_path):
     assert argv[-3:] == ["bookworm", f"{tmp_path}/root.tar", "deb http://x bookworm main"]
 
 
+def test_passwd_is_whole_before_packages_whose_scripts_call_groupadd(tmp_path):
+    assert not any(word.startswith("--essential-hook") for word in mmdebstrap.command(RECIPE, tmp_path, []))
+    recipe = dataclasses.replace(RECIPE, packages=("passwd", "caddy"))
+    (hook,) = (word for word in mmdebstrap.command(recipe, tmp_path, []) if word.startswith("--essential-hook"))
+    assert hook.endswith('install -oDPkg::Chroot-Directory="$1" passwd')
+
+
+def test_cause_is_what_a_packages_script_said():
+    lines = [
+        "Setting up caddy (2.6.2-5) ...",
+        "/var/lib/dpkg/info/caddy.postinst: 7: groupadd: not found",
+        "dpkg: error processing package caddy (--configure):",
+        "E: Sub-process env returned an error code (1)",
+    ]
+    assert mmdebstrap.cause(lines) == " / ".join(lines[1:3])
+
+
 def test_files_and_commands_reach_the_new_root(tmp_path):
     """The script runs with a stand-in for chroot that prefixes nothing but changes into the root."""
     recipe = dataclasses.replace(

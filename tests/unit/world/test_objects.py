@@ -264,6 +264,14 @@ async def test_a_bad_certificate_is_permanent_and_named(code, message, hint):
     assert certificate_failure(httpx.ConnectError("refused"), "host") is None
 
 
+@pytest.mark.parametrize("kind", [ssl.SSLWantReadError, ssl.SSLEOFError, ssl.SSLZeroReturnError])
+def test_a_server_that_falls_silent_in_the_handshake_is_no_bad_certificate(kind):
+    """A server that was stopped passed for one that refuses TLS for good, and nobody tried again."""
+    silence = httpx.ConnectTimeout("timed out")
+    silence.__context__ = kind("the operation did not complete (read)")
+    assert certificate_failure(silence, "host") is None
+
+
 async def test_a_wrong_region_is_told():
     answer = error(400, "AuthorizationHeaderMalformed", headers={"x-amz-bucket-region": "eu-west-1"})
     objects, _ = connect(Server(answer))

@@ -12,6 +12,7 @@ from ephemeral_castle.cli.command import VerbCommand
 from ephemeral_castle.cli.options import Common, common
 from ephemeral_castle.cli.screen import asks
 from ephemeral_castle.cli.wired import wiring
+from ephemeral_castle.errors import UsageError
 from ephemeral_castle.views.jsonl import dumps
 from ephemeral_castle.views.listings import init_text
 
@@ -31,7 +32,7 @@ QUESTIONS = {
     cls=VerbCommand,
     examples=(
         ("castle init", "asks six questions and writes castle.yaml here"),
-        ("castle init --name tazlab --endpoint https://s3.example.org --bucket vault", "asks nothing that is given"),
+        ("castle init --endpoint https://s3.example.org --bucket vault --access keys.txt", "asks only what is missing"),
         ("castle init --name here --directory /srv/castle --json", "for scripts; what is missing takes its default"),
     ),
     exit_codes=(exit_codes.FAILED,),
@@ -42,16 +43,50 @@ QUESTIONS = {
 @click.option("--memory", metavar="SIZE", help="Memory of the machine with the database.")
 @click.option("--database", metavar="DB", help="Name of the first database.")
 @click.option("--user", help="Name of its owner.")
+@click.option(
+    "--access",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    help="Access key id and secret of --endpoint, a line each; - for standard input.",
+)
 @click.option("--directory", type=click.Path(file_okay=False, path_type=Path), default=".", help="Where to write.")
 @common(file=False, site=False)
-def command(told: Common, directory: Path, **flags: str | None) -> int:
+def command(told: Common, directory: Path, access: str | None, **flags: str | None) -> int:
     """Write a small working definition and its key file, by asking or from flags.
 
-    Never overwrites a file. Prints a systemd timer for backups and the next commands.
+    Never overwrites a file. Prints a systemd timer for backups and the next commands. Keys of an S3
+    server of yours are asked for, or read from --access; without them the key file has two lines to fill in.
     """
-    answer = asyncio.run(wiring().init_castle(_answers(flags, ask=asks() and not told.json), directory))
+    ask = asks() and not told.json
+    answers = _answers(flags, ask=ask)
+    keys = _access(access, ask=ask and bool(answers["endpoint"]))
+    if access is not None and not answers["endpoint"]:
+        raise UsageError("--access belongs to --endpoint", why="castle makes the keys of a server that it keeps itself")
+    answer = asyncio.run(wiring().init_castle(answers, directory, keys))
     click.echo(dumps({"kind": "init", **answer}) if told.json else init_text(answer))
     return 0
+
+
+def _access(file: str | None, *, ask: bool) -> tuple[str, str] | None:
+    """Access key id and secret, from the file or from the person; never from the command line, which others can see.
+
+    Raises:
+        UsageError: the file cannot be read, or has something else than two lines.
+    """
+    if file is not None:
+        try:
+            with click.open_file(file) as stream:
+                lines = [line.strip() for line in stream.read().splitlines() if line.strip()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError("--access cannot be read", where=file, why=str(error)) from None
+        if len(lines) != len(("id", "secret")):
+            why = f"it has {len(lines)} lines with something in them"
+            raise UsageError("--access needs two lines: access key id, secret", where=file, why=why)
+        return lines[0], lines[1]
+    key = (
+        click.prompt("Access key id; empty: fill it in later", default="", show_default=False, err=True) if ask else ""
+    )
+    return (key, click.prompt("Its secret", hide_input=True, err=True)) if key else None
 
 
 def _answers(flags: dict[str, str | None], *, ask: bool) -> dict[str, str]:

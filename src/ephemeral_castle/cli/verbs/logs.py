@@ -7,7 +7,7 @@ import click
 from ephemeral_castle import __version__
 from ephemeral_castle.cli import exit_codes
 from ephemeral_castle.cli.command import VerbCommand
-from ephemeral_castle.cli.load import load
+from ephemeral_castle.cli.load import load_of_run
 from ephemeral_castle.cli.options import Common, common, run_argument
 from ephemeral_castle.cli.runs import known_run
 from ephemeral_castle.cli.wired import wiring
@@ -20,7 +20,7 @@ from ephemeral_castle.views.listings import log_lines
     cls=VerbCommand,
     examples=(
         ("castle logs", "every event of the last run"),
-        ("castle logs 01JD8X --step database/seal", "one step of a certain run"),
+        ("castle logs 20261122-154501-3f9c --step database/seal", "one step of a certain run"),
         ("castle logs --json | jq 'select(.kind == \"step.retrying\")'", "what was tried again, and why"),
     ),
     exit_codes=(exit_codes.FAILED, 10),
@@ -30,7 +30,7 @@ from ephemeral_castle.views.listings import log_lines
 @common(site=False)
 def command(told: Common, run: str | None, step: str | None) -> int:
     """Show every event of a run. Without RUN: the last one."""
-    journal = wiring().journal_of(load(told))
+    journal = wiring().journal_of(load_of_run(told, run))
     found = known_run(journal, run)
     events = journal.events(found)
     zero = events[0].at if events else 0.0

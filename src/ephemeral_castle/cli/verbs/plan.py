@@ -17,6 +17,7 @@ from ephemeral_castle.cli.wired import wiring
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.views.jsonl import dumps
 from ephemeral_castle.views.planview import plan_json, plan_text
+from ephemeral_castle.views.statusview import all_seen
 
 
 @click.command(
@@ -27,7 +28,7 @@ from ephemeral_castle.views.planview import plan_json, plan_text
         ("castle plan raise --new --offline", "without looking at the world"),
         ("castle plan wipe --json", "for scripts"),
     ),
-    exit_codes=(exit_codes.FAILED,),
+    exit_codes=(exit_codes.FAILED, exit_codes.UNSEEN),
 )
 @click.argument("verb", type=click.Choice([verb.value for verb in Verb]), default=Verb.REBIRTH.value)
 @click.option("--offline", is_flag=True, help="Do not look at the world.")
@@ -43,9 +44,10 @@ def command(told: Common, verb: str, *, offline: bool, **flags: Any) -> int:
     wired = wiring()
     plan = wired.offline_plan(castle, Verb(verb), told.site, request)
     survey = None if offline else asyncio.run(wired.survey(castle, told.site))
+    code = exit_codes.UNSEEN if survey is not None and not all_seen(survey) else exit_codes.OK
     if told.json:
         click.echo(dumps(plan_json(plan, survey)))
-        return 0
+        return code
     treasury = f"s3://{castle.treasury.bucket}/{castle.treasury.prefix}"
     text = plan_text(
         plan,
@@ -56,4 +58,4 @@ def command(told: Common, verb: str, *, offline: bool, **flags: Any) -> int:
         paint=out_paint(),
     )
     click.echo(text)
-    return 0
+    return code

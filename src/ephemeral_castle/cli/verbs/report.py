@@ -6,7 +6,7 @@ import click
 
 from ephemeral_castle.cli import exit_codes
 from ephemeral_castle.cli.command import VerbCommand
-from ephemeral_castle.cli.load import load
+from ephemeral_castle.cli.load import load_of_run
 from ephemeral_castle.cli.options import Common, common, run_argument
 from ephemeral_castle.cli.runs import known_run
 from ephemeral_castle.cli.screen import out_paint
@@ -24,7 +24,7 @@ from ephemeral_castle.views.reportdata import report_json
     cls=VerbCommand,
     examples=(
         ("castle report", "the last run"),
-        ("castle report 01JD8X", "a certain run"),
+        ("castle report 20261122-154501-3f9c", "a certain run"),
         ("castle report --json | jq .figures", "outage, RTO and whole run in seconds"),
     ),
     exit_codes=(exit_codes.FAILED, 10),
@@ -36,7 +36,7 @@ def command(told: Common, run: str | None) -> int:
 
     Exits 0 whenever there is a report; how the run ended stands in it.
     """
-    castle = load(told)
+    castle = load_of_run(told, run)
     journal = wiring().journal_of(castle)
     found = known_run(journal, run)
     events = journal.events(found)

@@ -8,7 +8,6 @@ import click
 
 from ephemeral_castle.cli import exit_codes
 from ephemeral_castle.cli.command import VerbCommand
-from ephemeral_castle.cli.load import load
 from ephemeral_castle.cli.options import Common, budget_option, common, run_argument
 from ephemeral_castle.cli.runs import known_run, show
 from ephemeral_castle.cli.wired import wiring
@@ -19,7 +18,7 @@ from ephemeral_castle.cli.wired import wiring
     cls=VerbCommand,
     examples=(
         ("castle resume", "the last run"),
-        ("castle resume 01JD8X --json", "a certain run, for scripts"),
+        ("castle resume 20261122-154501-3f9c --json", "a certain run, for scripts"),
         ("castle resume --progress none", "shows only the report"),
     ),
     exit_codes=(*exit_codes.ON_RUNS, exit_codes.OVER_BUDGET),
@@ -30,13 +29,14 @@ from ephemeral_castle.cli.wired import wiring
 def command(told: Common, run: str | None, *, enforce_budget: bool) -> int:
     """Go on with a run that failed, was stopped or was killed. Without RUN: the last one.
 
-    The stored plan goes on where it stood. Nothing that cannot be repeated is repeated.
+    The stored plan goes on where it stood, with the definition that the run began with. Nothing that cannot be
+    repeated is repeated. Compose projects come up as they are pushed by now.
     """
-    castle = load(told)
     wired = wiring()
+    castle, note = wired.castle_of_run(told.file, run)
     # Closed before the runner is forked off: SQLite in the copy would go on with locks and files that are not its own.
     with contextlib.closing(wired.journal_of(castle)) as journal:
-        found = known_run(journal, run)
+        found = known_run(journal, run, going=True)
         before = journal.events(found)
-    wired.resume_run(castle, found)
+    wired.resume_run(castle, found, note)
     return show(told, castle, found, enforce=enforce_budget, since=before[-1].seq if before else 0)

@@ -8,7 +8,7 @@ import click
 
 from ephemeral_castle.cli import exit_codes
 from ephemeral_castle.cli.command import VerbCommand
-from ephemeral_castle.cli.load import load
+from ephemeral_castle.cli.load import load_of_run
 from ephemeral_castle.cli.options import Common, common
 from ephemeral_castle.cli.wired import wiring
 from ephemeral_castle.errors import NoSuchRun
@@ -30,7 +30,7 @@ from ephemeral_castle.views.listings import runs_text
 @common(site=False)
 def command(told: Common, last: int | None) -> int:
     """List the runs of this castle on this computer."""
-    castle = load(told)
+    castle = load_of_run(told, None)
     try:
         found = [dataclasses.asdict(info) for info in wiring().journal_of(castle).runs()][:last]
     except NoSuchRun:  # no journal yet: an empty list, not an error

@@ -24,15 +24,17 @@ from ephemeral_castle.views.statusview import status_json, status_text
         ("castle status --json", "for a monitoring system; addresses are under `addresses`"),
         ("castle status || mail -s 'castle alarm' root", "in a timer: the exit code tells"),
     ),
-    exit_codes=(exit_codes.FAILED, exit_codes.ALARM),
+    exit_codes=(exit_codes.FAILED, exit_codes.ALARM, exit_codes.UNSEEN),
 )
 @common()
 def command(told: Common) -> int:
     """Show machines, backups, proof, archiving and the data at risk now.
 
-    Only looks. Exits 8 when something needs a person.
+    Only looks. Exits 8 when something needs a person, 12 when it could not look at everything.
     """
     survey = asyncio.run(wiring().survey(load(told), told.site))
     data = status_json(survey)
     click.echo(dumps(data) if told.json else status_text(survey, out_paint()))
-    return exit_codes.OK if data["healthy"] else exit_codes.ALARM
+    if data["alarms"]:
+        return exit_codes.ALARM
+    return exit_codes.OK if data["healthy"] else exit_codes.UNSEEN

@@ -6,7 +6,7 @@ import click
 
 from ephemeral_castle.cli import exit_codes
 from ephemeral_castle.cli.command import VerbCommand
-from ephemeral_castle.cli.load import load
+from ephemeral_castle.cli.load import load_of_run
 from ephemeral_castle.cli.options import Common, budget_option, common, run_argument
 from ephemeral_castle.cli.runs import known_run, show
 from ephemeral_castle.cli.wired import wiring
@@ -17,7 +17,7 @@ from ephemeral_castle.cli.wired import wiring
     cls=VerbCommand,
     examples=(
         ("castle watch", "the last run"),
-        ("castle watch 01JD8X", "a certain run"),
+        ("castle watch 20261122-154501-3f9c", "a certain run"),
         ("castle watch --progress jsonl > events.jsonl", "every event, as it comes"),
     ),
     exit_codes=(*exit_codes.ON_RUNS, exit_codes.OVER_BUDGET),
@@ -30,6 +30,6 @@ def command(told: Common, run: str | None, *, enforce_budget: bool) -> int:
 
     Ends with the run, with its exit code. Ctrl-C leaves the run alone.
     """
-    castle = load(told)
+    castle = load_of_run(told, run)
     found = known_run(wiring().journal_of(castle), run)
     return show(told, castle, found, enforce=enforce_budget)

@@ -6,12 +6,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ephemeral_castle.drivers.podman import memory
 from ephemeral_castle.drivers.podman.fleet import Fleet, Planned, Seen
 from ephemeral_castle.drivers.podman.image import MACHINE
 from ephemeral_castle.drivers.podman.options import PodmanOptions
 from ephemeral_castle.errors import Refused, Unreachable
 from ephemeral_castle.model.castle import Layer, Verb
 from ephemeral_castle.model.step import Effect, Observation, Phase, State, Step
+from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.cold import drop, see_dropped
 from ephemeral_castle.spi.driver import Context, Request
 from ephemeral_castle.spi.secret import Secret
@@ -19,7 +21,7 @@ from ephemeral_castle.spi.world import Machine, Transport
 
 REACHED, NOT_REACHED, FOREIGN = State.REACHED, State.NOT_REACHED, State.FOREIGN
 DESTROYING = (Verb.REBIRTH, Verb.WIPE)
-RAISING = (Verb.REBIRTH, Verb.RAISE)
+RAISING = (Verb.REBIRTH, Verb.RAISE, Verb.DRILL)
 
 
 class PodmanDriver:
@@ -31,6 +33,8 @@ class PodmanDriver:
 
     def __init__(self) -> None:
         self.transports: dict[str, Transport] = {}
+        self.absent: set[str] = set()  # containers that the look before the act did not find
+        self.doomed: dict[str, list[Seen]] = {}  # by layer: what of the inventory that look found
 
     async def close(self) -> None:
         """Ends SSH connections."""
@@ -44,7 +48,8 @@ class PodmanDriver:
         if request.cold and request.verb is Verb.RAISE:
             steps.append(_step(layer, "cold", DROP, Phase.PREPARE, Effect.CONVERGE))
         if request.verb in RAISING:
-            steps.append(_step(layer, "check", "look at memory and names", Phase.PREPARE, Effect.READ))
+            check = _step(layer, "check", "look at memory and names", Phase.PREPARE, Effect.READ, needs=("room?",))
+            steps.append(check)
             steps.append(
                 _step(
                     layer,
@@ -57,10 +62,11 @@ class PodmanDriver:
                     weight=35,
                 )
             )
-        title = "machines of the standing life"
-        steps.append(
-            _step(layer, "revive", title, Phase.PREPARE, Effect.CONVERGE, provides=("old-machines",), recheck=True)
-        )
+        if request.verb is not Verb.DRILL:
+            title = "machines of the standing life"
+            steps.append(
+                _step(layer, "revive", title, Phase.PREPARE, Effect.CONVERGE, provides=("old-machines",), recheck=True)
+            )
         if request.verb in DESTROYING:
             steps.append(
                 _step(
@@ -185,28 +191,24 @@ class PodmanDriver:
         return ctx.world.ssh_transport(planned.address, "root", key.reveal(), host_key)
 
     async def _check(self, fleet: Fleet, ctx: Context) -> Observation:
-        options: PodmanOptions = ctx.options
-        wanted = sum(machine.memory for machine in options.machines.values()) + options.reserve
-        total = int(ctx.world.computer["memory_total"])
-        if wanted > total:
-            missing = (wanted - total + (1 << 20) - 1) >> 20
-            raise Refused(
-                f"this computer has {missing} MiB of memory too little for the machines",
-                why=f"machines and reserve need {wanted >> 20} MiB, the computer has {total >> 20} MiB",
-                state="nothing was created",
-                hints=["lower `memory` of the machines in the definition", "or raise the castle on a larger computer"],
-            )
-        for seen in await fleet.containers():
-            if not seen.ours and seen.name in fleet.names(ctx.life):
-                return Observation(FOREIGN, f"container `{seen.name}` carries our name but not our mark")
+        wanted, total = memory.check(ctx)
+        containers, volumes = await fleet.everything()
+        strangers = fleet.strangers([*containers, *volumes], ctx.life)
+        if strangers:
+            return _foreign(strangers)
         return Observation(REACHED, f"{wanted >> 20} of {total >> 20} MiB", {"memory_mib": wanted >> 20})
 
     async def _standing(self, fleet: Fleet, ctx: Context) -> Observation:
-        """All machines of the old life run, or none of it is left."""
-        if ctx.passed_no_return:
+        """All machines of the old life run, or none of it is left. A restore in place ends data, not machines."""
+        if ctx.passed_no_return and ctx.request.verb in DESTROYING:
             return Observation(REACHED, "its end has begun")
-        containers = {c.name: c for c in await fleet.containers() if c.life == ctx.old_life and c.ours}
-        volumes = [v for v in await fleet.volumes() if v.life == ctx.old_life and v.ours]
+        listed = await fleet.everything()
+        strangers = fleet.strangers([*listed[0], *listed[1]], ctx.old_life)
+        if strangers:
+            return _foreign(strangers)
+        _no_twins(fleet.twins([*listed[0], *listed[1]], ctx.old_life), ctx.old_life)
+        containers = {c.name: c for c in listed[0] if c.of(ctx.old_life)}
+        volumes = [v for v in listed[1] if v.of(ctx.old_life)]
         facts = {"containers": sorted(containers), "volumes": sorted(v.name for v in volumes)}
         if not containers and not volumes:
             return Observation(REACHED, "nothing of the old life is here", facts)
@@ -217,15 +219,17 @@ class PodmanDriver:
 
     async def _revive(self, fleet: Fleet, ctx: Context) -> None:
         """Starts what is stopped; a lost container is made again round its volume."""
-        running = {c.name: c for c in await fleet.containers()}
-        for volume in await fleet.volumes():
-            if volume.life != ctx.old_life or not volume.ours:
+        listed = await fleet.everything()
+        containers = {c.name: c for c in listed[0] if c.of(ctx.old_life)}
+        for volume in listed[1]:
+            if not volume.of(ctx.old_life):
                 continue
             planned = fleet.planned(volume.machine, ctx.old_life)
-            if volume.name in running and not running[volume.name].running:
-                await fleet.start(volume.name)
-            elif volume.name not in running:
+            found = containers.get(volume.name)
+            if found is None:
                 await fleet.create(planned)
+            elif not found.running:
+                await fleet.start(found.id)
             await self._enter(planned, ctx)
 
     async def _inventory(self, fleet: Fleet, step: Step, ctx: Context) -> Observation:
@@ -246,33 +250,42 @@ class PodmanDriver:
 
     async def _gone(self, fleet: Fleet, ctx: Context) -> Observation:
         listed = ctx.facts(f"{ctx.layer.id}.inventory").get("inventory", [])
-        wanted = {(item["kind"], item["id"]) for item in listed}
-        left = [seen for seen in await fleet.all() if (seen.kind, seen.id) in wanted]
+        left = self.doomed[ctx.layer.id] = await self._left(fleet, ctx)
         if left:
             return Observation(NOT_REACHED, "still there: " + ", ".join(s.name for s in left))
         facts = {"destroyed": listed}
         return Observation(REACHED, f"listed: none of {len(listed)} is left", facts)
 
+    @staticmethod
+    async def _left(fleet: Fleet, ctx: Context) -> list[Seen]:
+        """What of the inventory is there and carries our mark still: a volume is known by its name only."""
+        listed = ctx.facts(f"{ctx.layer.id}.inventory").get("inventory", [])
+        wanted = {(item["kind"], item["id"]) for item in listed}
+        return [seen for seen in await fleet.all() if seen.ours and (seen.kind, seen.id) in wanted]
+
     async def _destroy(self, fleet: Fleet, step: Step, ctx: Context) -> None:
-        listed = ctx.facts(f"{ctx.layer.id}.inventory")["inventory"]
-        await ctx.intent("destroy", inventory=listed)
-        containers = [item["id"] for item in listed if item["kind"] == "container"]
-        volumes = [item["name"] for item in listed if item["kind"] == "volume"]
+        await ctx.intent("destroy", inventory=ctx.facts(f"{ctx.layer.id}.inventory")["inventory"])
+        left = self.doomed.pop(ctx.layer.id, None)
+        if left is None:
+            left = await self._left(fleet, ctx)
+        containers = [seen.id for seen in left if seen.kind == "container"]
+        volumes = [seen.name for seen in left if seen.kind == "volume"]
         await fleet.destroy(containers, volumes)
 
     async def _created(self, fleet: Fleet, step: Step, ctx: Context) -> Observation:
         planned = fleet.planned(step.params["machine"], ctx.life)
         seen = await fleet.look(planned.container)
         if seen is None:
+            self.absent.add(planned.container)
             return Observation(NOT_REACHED, "not there")
-        if not seen.ours or seen.life != ctx.life:
-            return Observation(FOREIGN, f"container `{seen.name}` carries our name but not our mark")
+        if not seen.of(ctx.life):
+            return _foreign([seen])
         if not seen.running:
             return Observation(NOT_REACHED, "stopped")
-        return await self._facts(planned, seen, ctx)
+        return await self._facts(planned, seen.id, ctx)
 
-    async def _facts(self, planned: Planned, seen: Seen, ctx: Context) -> Observation:
-        container = {"kind": "container", "id": seen.id, "name": planned.container}
+    async def _facts(self, planned: Planned, ident: str, ctx: Context) -> Observation:
+        container = {"kind": "container", "id": ident, "name": planned.container}
         volume = {"kind": "volume", "id": planned.container, "name": planned.container}
         facts: dict[str, Any] = {"address": planned.address, "created": [container, volume]}
         if ctx.options.transport == "ssh":
@@ -282,14 +295,16 @@ class PodmanDriver:
     async def _create(self, fleet: Fleet, step: Step, ctx: Context) -> Observation | None:
         planned = fleet.planned(step.params["machine"], ctx.life)
         await ctx.intent("create", kind="container", name=planned.container, address=planned.address)
+        if planned.container in self.absent:  # every call of podman costs time that the clients wait
+            self.absent.discard(planned.container)
+            return await self._facts(planned, await fleet.create(planned), ctx)
         seen = await fleet.look(planned.container)
-        if seen is not None:
-            await fleet.start(planned.container)
-            return await self._created(fleet, step, ctx)
-        container = await fleet.create(planned)
-        return await self._facts(
-            planned, Seen("container", container, planned.container, True, ctx.life, planned.name, True), ctx
-        )
+        if seen is None:
+            return await self._facts(planned, await fleet.create(planned), ctx)
+        if not seen.of(ctx.life):
+            raise fleet.stranger(seen)
+        await fleet.start(seen.id)
+        return await self._created(fleet, step, ctx)
 
     async def _enter(self, planned: Planned, ctx: Context) -> str:
         """Lets castle in by SSH: hands over its public key, starts sshd, reads the host key."""
@@ -331,6 +346,21 @@ def _host_key(planned: Planned, ctx: Context) -> str:
             return str(known)
     made = ctx.record.inventory.get(str(planned.life), [])
     return next((str(item.get("host_key", "")) for item in made if item.get("name") == planned.container), "")
+
+
+def _no_twins(twins: Sequence[Seen], life: int) -> None:
+    """Refuses copies of a machine: which of them holds the data, no mark can tell."""
+    if twins:
+        raise Refused(
+            f"two of one machine of life {life} are here",
+            why=", ".join(f"{seen.kind} `{seen.name}` of machine `{seen.machine}`" for seen in twins),
+            state="nothing was changed",
+            hints=["find out which of them is the copy, and remove it by hand", "castle status"],
+        )
+
+
+def _foreign(strangers: Sequence[Seen]) -> Observation:
+    return Observation(FOREIGN, "; ".join(marks.words(seen.kind, seen.name) for seen in strangers))
 
 
 DROP = "drop the cached image of the machines"

@@ -11,11 +11,11 @@ from typing import Any
 
 from ephemeral_castle.drivers.podman.image import MACHINE
 from ephemeral_castle.drivers.podman.options import PodmanOptions
-from ephemeral_castle.errors import NotFound, Permanent, Transient
+from ephemeral_castle.errors import NotFound, Permanent, Refused, Transient
+from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.driver import Context
 from ephemeral_castle.spi.world import Result
 
-MARK = "castle.id"
 STRIDE = 8  # addresses per life: machines of two lives never share one
 REMOVALS = 5  # podman 4.3.1 now and then fails to remove a container right after a kill, and succeeds when repeated
 
@@ -43,6 +43,10 @@ class Seen:
     life: int
     machine: str
     running: bool
+
+    def of(self, life: int) -> bool:
+        """Whether it is a machine, or its volume, of this castle's life."""
+        return self.ours and bool(self.machine) and self.life == life
 
 
 class Fleet:
@@ -89,8 +93,23 @@ class Fleet:
 
     async def all(self) -> list[Seen]:
         """Containers that are machines, and volumes."""
-        containers, volumes = await asyncio.gather(self.containers(), self.volumes())
+        containers, volumes = await self.everything()
         return [seen for seen in containers + volumes if seen.machine]
+
+    async def everything(self) -> tuple[list[Seen], list[Seen]]:
+        """Containers and volumes, ours and foreign."""
+        return await asyncio.gather(self.containers(), self.volumes())
+
+    def strangers(self, seen: Sequence[Seen], life: int) -> list[Seen]:
+        """What bears a name of that life's machines and is not of that life."""
+        return [found for found in seen if found.name in self.names(life) and not found.of(life)]
+
+    @staticmethod
+    def twins(seen: Sequence[Seen], life: int) -> list[Seen]:
+        """Several of a kind that all say they are the same machine of that life: no mark tells which is meant."""
+        ours = [found for found in seen if found.of(life)]
+        kinds = [(found.kind, found.machine) for found in ours]
+        return [found for found in ours if kinds.count((found.kind, found.machine)) > 1]
 
     async def look(self, container: str) -> Seen | None:
         """One container by name, or None."""
@@ -114,63 +133,62 @@ class Fleet:
         return self._seen("volume", item["Name"], item["Name"], item.get("Labels") or {}, running=False)
 
     def _seen(self, kind: str, ident: str, name: str, labels: dict[str, str], *, running: bool) -> Seen:
-        ours = labels.get(MARK) == self.ctx.record.id
+        ours = marks.is_ours(self.ctx, labels)
         return Seen(
             kind, ident, name, ours, int(labels.get("castle.life", "0")), labels.get("castle.machine", ""), running
         )
 
     async def create(self, planned: Planned) -> str:
-        """Volume and container of one machine; gives the container's id."""
-        labels = self._labels(planned)
-        volumes = await self.podman("volume", "create", *labels, planned.container)
-        if not volumes.ok and "already exists" not in volumes.err:
-            raise Permanent(f"cannot make the volume of machine {planned.id}", why=volumes.last_words())
-        enclosure = self.ctx.world.enclosure
-        result = await self.podman(
-            "run",
-            "-d",
-            "--name",
-            planned.container,
-            "--hostname",
-            planned.name,
-            *labels,
-            "--privileged",
-            "--cgroupns=private",
-            "--network",
-            enclosure.network,
-            "--ip",
-            planned.address,
-            "--add-host",
-            f"{enclosure.treasury_host}:{enclosure.gateway}",
-            "--memory",
-            str(planned.memory),
-            "--tmpfs",
-            "/run",
-            "--tmpfs",
-            "/tmp",  # noqa: S108 - a mount inside the machine
-            "-v",
-            f"{planned.container}:/var/lib/containers",
-            "-v",
-            f"{enclosure.image_store}:/opt/images:ro",
-            self.ctx.world.images.reference(MACHINE),
-            "/usr/local/sbin/machine-init",
-        )
-        if not result.ok:
-            await self.podman("rm", "-f", "-t", "0", planned.container)
-            raise Transient(f"machine {planned.id} does not start", why=result.last_words())
-        return result.out.strip()
+        """Volume and container of one machine; gives the container's id. What an earlier try made is taken and started.
 
-    def _labels(self, planned: Planned) -> Sequence[str]:
-        marks = {
-            MARK: self.ctx.record.id,
-            "castle.name": self.ctx.request.castle.name,
-            "castle.life": str(planned.life),
-            "castle.machine": planned.name,
-        }
-        return [part for key, value in marks.items() for part in ("--label", f"{key}={value}")]
+        Raises:
+            Refused: something that is not ours has the name. Transient: the machine does not start.
+        """
+        labels = marks.labels(self.ctx, life=str(planned.life), machine=planned.name)
+        await self._make_volume(planned, labels)
+        result = await self.podman(*self._run_arguments(planned, labels))
+        if result.ok:
+            return result.out.strip()
+        seen = await self.look(planned.container)
+        if seen is not None and not seen.of(planned.life):
+            raise self.stranger(seen)
+        holder = marks.holder(result.err)
+        if seen is not None and holder:
+            await self.start(seen.id)
+            return seen.id
+        left = seen.id if seen else holder
+        if left:
+            await self.podman("rm", "-f", "-t", "0", left)
+        raise Transient(f"machine {planned.id} does not start", why=result.last_words())
+
+    async def _make_volume(self, planned: Planned, labels: Sequence[str]) -> None:
+        made = await self.podman("volume", "create", *labels, planned.container)
+        if made.ok:
+            return
+        seen = next((volume for volume in await self.volumes() if volume.name == planned.container), None)
+        if seen is None:
+            raise Permanent(f"cannot make the volume of machine {planned.id}", why=made.last_words())
+        if not seen.of(planned.life):
+            raise self.stranger(seen)
+
+    def _run_arguments(self, planned: Planned, labels: Sequence[str]) -> list[str]:
+        enclosure = self.ctx.world.enclosure
+        return [
+            *("run", "-d", "--name", planned.container, "--hostname", planned.name, *labels),
+            *("--privileged", "--cgroupns=private", "--network", enclosure.network, "--ip", planned.address),
+            *("--add-host", f"{enclosure.treasury_host}:{enclosure.gateway}", "--memory", str(planned.memory)),
+            *("--tmpfs", "/run", "--tmpfs", "/tmp"),  # noqa: S108 - a mount inside the machine
+            *("-v", f"{planned.container}:/var/lib/containers", "-v", f"{enclosure.image_store}:/opt/images:ro"),
+            *(self.ctx.world.images.reference(MACHINE), "/usr/local/sbin/machine-init"),
+        ]
+
+    def stranger(self, seen: Seen) -> Refused:
+        """The refusal to touch it."""
+        look = self.ctx.world.enclosure.podman(*(("volume",) if seen.kind == "volume" else ()), "inspect", seen.name)
+        return marks.stranger(seen.kind, seen.name, look)
 
     async def start(self, container: str) -> None:
-        """Starts a stopped machine."""
+        """Starts a stopped machine, by id."""
         result = await self.podman("start", container)
         if not result.ok:
             raise Transient(f"machine `{container}` does not start", why=result.last_words())

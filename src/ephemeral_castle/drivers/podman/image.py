@@ -1,4 +1,4 @@
-"""The machine image: Debian with podman inside, an SSH server, and a small first process."""
+"""The machine image: Debian with podman inside, Python for podman-compose, an SSH server, and a small first process."""
 
 from __future__ import annotations
 
@@ -55,6 +55,10 @@ MACHINE = Recipe(
         "netavark",
         "aardvark-dns",
         "runc",
+        "catatonit",  # `init: true` of a Compose service
+        "python3-minimal",  # these three run podman-compose, which the driver `compose` hands over
+        "python3-yaml",
+        "python3-dotenv",
         "openssh-server",
         "iproute2",
         "iptables",

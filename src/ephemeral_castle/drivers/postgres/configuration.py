@@ -7,6 +7,7 @@ import secrets
 
 from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.errors import Permanent
+from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.postgres.bouncer import PgBouncer, PoolMode, render_pgbouncer, render_userlist
 from ephemeral_castle.postgres.config import Access, LocalRepository, PgBackRest, S3Repository, render_pgbackrest
 from ephemeral_castle.postgres.scram import verifier
@@ -60,12 +61,18 @@ async def identity(part: Part, kind: str, life: int) -> tuple[str, Secret]:
         if found is None:
             raise Permanent(f"life {life} has no writer identity", hints=["castle raise"])
         return f"castle-{record.id[:8]}-{life}", found
-    name = f"castle-{record.id[:8]}-{kind}"
-    value = await secret(part, kind)
+    return f"castle-{record.id[:8]}-{kind}", await secret(part, kind)
+
+
+async def admit(part: Part, access: Access) -> None:
+    """Makes the account of the reader or the keeper, where the treasury has accounts and this one is missing."""
+    identities = part.ctx.world.identities
+    if identities is None:
+        return
+    name, value = await identity(part, access.value, part.ctx.life)
     if not await identities.exists(name):
-        mint = identities.mint_reader if kind == "reader" else identities.mint_keeper
+        mint = identities.mint_reader if access is Access.READER else identities.mint_keeper
         await mint(name, value.reveal())
-    return name, value
 
 
 async def pgbackrest_conf(part: Part, access: Access, life: int, *, create: bool = False, ahead: bool = False) -> str:
@@ -104,8 +111,10 @@ async def pgbackrest_conf(part: Part, access: Access, life: int, *, create: bool
 
 
 async def writer_files(part: Part, life: int, *, create: bool = False, ahead: bool = False) -> dict[str, str]:
-    """All that the database's container reads."""
+    """All that the database's container reads; in a drill as a reader, who archives nothing."""
     options = part.options
+    drill = part.ctx.request.verb is Verb.DRILL
+    access = Access.READER if drill else Access.WRITER
     server = Server(
         stanza=STANZA,
         config=CONFIG,
@@ -113,6 +122,7 @@ async def writer_files(part: Part, life: int, *, create: bool = False, ahead: bo
         listen=("*",),
         socket=SOCKET,
         port=options.port,
+        archive=not drill,
         archive_timeout=max(1, int(options.archive_timeout)),
         settings={
             "shared_buffers": f"{options.shared_buffers >> 10}kB",
@@ -124,7 +134,7 @@ async def writer_files(part: Part, life: int, *, create: bool = False, ahead: bo
     )
     logins = [Login("all", user, part.ctx.request.site.subnet) for user in options.users]
     return {
-        "pgbackrest.conf": await pgbackrest_conf(part, Access.WRITER, life, create=create, ahead=ahead),
+        "pgbackrest.conf": await pgbackrest_conf(part, access, life, create=create, ahead=ahead),
         "castle.conf": render_postgresql(server),
         "pg_hba.conf": render_hba(logins),
         "heartbeat": str(options.heartbeat),
@@ -133,7 +143,8 @@ async def writer_files(part: Part, life: int, *, create: bool = False, ahead: bo
 
 
 async def reader_files(part: Part, *, create: bool = False) -> dict[str, str]:
-    """All that the container for proofs reads."""
+    """All that the container for proofs reads; the reader's account is made on the way."""
+    await admit(part, Access.READER)
     return {
         "pgbackrest.conf": await pgbackrest_conf(part, Access.READER, part.ctx.life, create=create),
         "pg_hba.conf": render_hba([]),

@@ -11,6 +11,7 @@ from ephemeral_castle.drivers.postgres.configuration import writer_files
 from ephemeral_castle.drivers.postgres.digests import open_sessions, take
 from ephemeral_castle.drivers.postgres.part import NOT_REACHED, PARTIAL, REACHED, Part
 from ephemeral_castle.errors import CastleError, Permanent, Refused, Unreachable
+from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.postgres import marker, sql
 from ephemeral_castle.postgres.digest import digest_from_json
@@ -174,12 +175,14 @@ class Promote(Part):
 
     async def observe(self) -> Observation:
         """Whether it accepts writes and its history was archived."""
-        if (self.facts("home") or self.facts("rewind")).get("arrival") != "restored":
+        if self.arrived.get("arrival") != "restored":
             return Observation(REACHED, waived="nothing was restored")
         session = await self.session(name="c")
         if (await session.json(sql.REPLAY))["in_recovery"]:
             return Observation(NOT_REACHED, "standby")
         timeline = int(await session.value(sql.TIMELINE))
+        if self.ctx.request.verb is Verb.DRILL:
+            return Observation(REACHED, f"timeline {timeline}, archived nowhere", {"timeline": timeline})
         status = await session.json(sql.history_status(timeline))
         if not status["done"]:
             return Observation(PARTIAL, f"history of timeline {timeline} not archived yet")

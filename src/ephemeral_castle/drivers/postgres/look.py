@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 from ephemeral_castle.drivers.postgres.desk import Desk
+from ephemeral_castle.drivers.postgres.glance import Glance, glance
 from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.errors import CastleError
-from ephemeral_castle.postgres import fence
-from ephemeral_castle.postgres.pgbackrest import parse_info
+from ephemeral_castle.postgres import cadence
+from ephemeral_castle.postgres.pgbackrest import RepoInfo
 from ephemeral_castle.spi.driver import Context
-
-ARCHIVER = """\
-select jsonb_build_object('failed', failed_count, 'last_failed', last_failed_wal,
-  'failing', coalesce(last_failed_time > last_archived_time, last_failed_time is not null),
-  'age', extract(epoch from clock_timestamp() - last_archived_time)) from pg_stat_archiver;"""
 
 
 async def look(ctx: Context, desk: Desk) -> Mapping[str, Any]:
@@ -27,8 +21,8 @@ async def look(ctx: Context, desk: Desk) -> Mapping[str, Any]:
     proof = part.lineage.get("proof") or {}
     treasure: dict[str, Any] = {"proof": {"label": proof["label"], "age": now - proof["at"]} if proof else {}}
     found: dict[str, Any] = {"treasures": {part.layer: treasure}, "alarms": [], "unseen": [], "states": []}
-    # Each way into a machine costs time, so all are begun at once; what fails is judged by the state.
-    state, _, backup = await asyncio.gather(part.place(old=True).state(), _wake(part), _backup(part, now))
+    seen = await glance(part.place(old=True))
+    state = seen.state
     seal = part.lineage.get("seal") or {}
     if state != "running" and seal.get("life") == ctx.life:
         treasure |= {"state": "sealed", "backup": {"label": seal.get("label"), "age": now - float(seal["at"])}}
@@ -42,39 +36,43 @@ async def look(ctx: Context, desk: Desk) -> Mapping[str, Any]:
         text = f"database `{part.layer}` is {state}: it may wait for its secrets after a reboot"
         found["alarms"].append({"severity": "error", "text": text, "mend": "castle raise"})
         return found
-    session = await part.session(old=True)
-    limits = fence.parse_limits(await session.value(fence.LIMITS))
-    sealed = any(limit.fenced for limit in limits)
+    _judge_server(part.layer, seen, treasure, found)
+    _judge_repository(part.layer, seen.repository, treasure, found, now)
+    if treasure.get("full"):
+        treasure["full"]["every"] = part.options.full_every
+    return found
+
+
+def _judge_server(layer: str, seen: Glance, treasure: dict[str, Any], found: dict[str, Any]) -> None:
+    """Fence, archiving and what would be lost now."""
+    if seen.silent:
+        treasure["state"] = "unknown"
+        found["states"].append("unknown")
+        found["unseen"].append(f"database `{layer}`: its server does not answer: {seen.silent}")
+        return
+    sealed = any(limit.fenced for limit in seen.limits)
     treasure["state"] = "fenced" if sealed else "up"
     found["states"].append("sealed" if sealed else "up")
     if sealed:
-        text = f"database `{part.layer}` is fenced: nobody can write"
+        text = f"database `{layer}` is fenced: nobody can write"
         found["alarms"].append({"severity": "error", "text": text, "mend": "castle cancel, or castle resume"})
-    archiver = await session.json(ARCHIVER)
+    archiver = seen.archiver
     healthy = not archiver["failing"]
     detail = "" if healthy else f"{archiver['failed']} failures, last {archiver['last_failed']}"
     treasure["archiving"] = {"healthy": healthy, "detail": detail}
     if archiver["age"] is not None:
         why = "since the last archived segment"
         treasure["rpo"] = {"seconds": float(archiver["age"]), "bound": True, "why": why}
-    if isinstance(backup, CastleError):
-        found["unseen"].append(f"backups of `{part.layer}`: {backup.message}")
-    else:
-        treasure["backup"] = backup
-    return found
 
 
-async def _wake(part: Part) -> None:
-    with contextlib.suppress(CastleError):
-        await part.session(old=True)
-
-
-async def _backup(part: Part, now: float) -> dict[str, Any] | CastleError:
-    try:
-        result = await part.place(old=True).run(
-            "pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", "--repo=1", "--output=json", "info"
-        )
-        newest = parse_info(result.out, "castle").newest()
-    except CastleError as error:
-        return error
-    return {"label": newest.label, "age": now - newest.stop} if newest else {}
+def _judge_repository(
+    layer: str, repository: RepoInfo | CastleError, treasure: dict[str, Any], found: dict[str, Any], now: float
+) -> None:
+    """The newest backup, and the newest full one."""
+    if isinstance(repository, CastleError):
+        found["unseen"].append(f"backups of `{layer}`: {repository.message}")
+        return
+    newest = repository.newest()
+    treasure["backup"] = {"label": newest.label, "age": now - newest.stop} if newest else {}
+    full = cadence.newest_full(repository)
+    treasure["full"] = {"label": full.label, "age": now - full.stop} if full else {}

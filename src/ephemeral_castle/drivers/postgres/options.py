@@ -44,5 +44,6 @@ class PostgresOptions(BaseModel):
     archive_timeout: Duration = Field(default=30.0, description="longest age of a segment before it is archived")
     heartbeat: Duration = Field(default=10.0, description="interval of the heartbeat row; bounds an unplanned loss")
     retention_full: int = Field(default=4, ge=1, description="full backups that the keeper leaves")
+    full_every: Duration = Field(default=604800.0, description="age of the newest full backup at which another is made")
     process_max: int = Field(default=2, ge=1, le=64, description="pgBackRest's process-max")
     fence_timeout: Duration = Field(default=15.0, description="longest wait for clients to leave at the fence")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from ephemeral_castle.drivers.postgres.image import POSTGRES, UID
 from ephemeral_castle.errors import Transient
+from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.driver import Context
 from ephemeral_castle.spi.jobs import JobKey, Jobs
 from ephemeral_castle.spi.world import Process, Result
@@ -31,6 +32,7 @@ class Outside:
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
         self.name = f"{ctx.request.castle.name}-{ctx.layer.id}-outside"
+        self.id = ""  # of the container that was seen or made with our mark; secrets go into no other
 
     def _podman(self, *args: str) -> list[str]:
         return self.ctx.world.enclosure.podman(*args)
@@ -42,23 +44,43 @@ class Outside:
 
     async def running(self) -> bool:
         """Whether the container runs with this run's configuration."""
-        result = await self.podman(
-            "inspect", "-f", '{{.State.Running}} {{index .Config.Labels "castle.run"}}', self.name
-        )
-        return result.ok and result.out.split() == ["true", self.ctx.run]
+        seen = await self._inspect() or {}
+        runs = marks.is_ours(self.ctx, seen) and seen["running"] == "true" and seen["castle.run"] == self.ctx.run
+        self.id = seen["id"] if runs else ""
+        return runs
+
+    async def _inspect(self) -> dict[str, str] | None:
+        """State, id and marks of whatever has the name; None when nothing has it."""
+        keys = (marks.MARK, "castle.run")
+        labels = "|".join(f'{{{{index .Config.Labels "{key}"}}}}' for key in keys)
+        result = await self.podman("inspect", "-f", f"{{{{.State.Running}}}}|{labels}|{{{{.Id}}}}", self.name)
+        if not result.ok:
+            return None
+        return dict(zip(("running", *keys, "id"), result.out.strip().split("|"), strict=True))
 
     async def start(self, files: Mapping[str, str]) -> None:
-        """Starts it anew and hands over its configuration (reader's credentials) into memory."""
+        """Starts it anew and hands over its configuration (reader's credentials) into memory.
+
+        Raises:
+            Refused: a container that is not ours has its name. Transient: it does not start.
+        """
         await self.remove()
         enclosure = self.ctx.world.enclosure
         result = await self.podman(
-            "run", "-d", "--name", self.name, "--label", f"castle.run={self.ctx.run}", "--network", "host",
+            "run", "-d", "--name", self.name, *marks.labels(self.ctx, run=self.ctx.run), "--network", "host",
             "--user", "postgres", "--add-host", f"{enclosure.treasury_host}:{enclosure.gateway}",
             "--tmpfs", "/run/castle:mode=1777", "--tmpfs", "/tmp",  # noqa: S108 - in the container
             self.ctx.world.images.reference(POSTGRES), "sleep", "infinity",
         )  # fmt: skip
         if not result.ok:
+            seen = await self._inspect()
+            if seen is not None and not marks.is_ours(self.ctx, seen):
+                raise marks.stranger("container", self.name, self._podman("inspect", self.name))
+            left = seen["id"] if seen else marks.holder(result.err)
+            if left:
+                await self.podman("rm", "-f", "-t", "0", left)
             raise Transient("the container for proofs does not start", why=result.last_words())
+        self.id = result.out.strip()
         await self.deliver(files)
 
     async def deliver(self, files: Mapping[str, str]) -> None:
@@ -69,7 +91,7 @@ class Outside:
 
     async def run(self, *argv: str, stdin: bytes = b"", timeout: float = 60.0) -> Result:
         """A command in the container."""
-        return await self.podman("exec", "-i", self.name, *argv, stdin=stdin, timeout=timeout)
+        return await self.podman("exec", "-i", self._target, *argv, stdin=stdin, timeout=timeout)
 
     async def job(self, name: str, *argv: str, timeout: float) -> Result:
         """A long command in the container, once per run: see `spi.jobs.Jobs.do`."""
@@ -82,7 +104,7 @@ class Outside:
     async def spawn(self, *argv: str) -> Process:
         """A conversation with a command in the container."""
         env = self.ctx.world.enclosure.podman_env()
-        return await self.ctx.world.exec.spawn(self._podman("exec", "-i", self.name, *argv), env=env)
+        return await self.ctx.world.exec.spawn(self._podman("exec", "-i", self._target, *argv), env=env)
 
     async def pgbackrest(self, *args: str, timeout: float = 120.0) -> Result:
         """PgBackRest with the reader's configuration."""
@@ -90,6 +112,12 @@ class Outside:
             "pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", *args, timeout=timeout
         )
 
+    @property
+    def _target(self) -> str:
+        return self.id or self.name
+
     async def remove(self) -> None:
-        """Removes the container; no error when it is gone."""
-        await self.podman("rm", "-f", "-t", "0", self.name)
+        """Removes the container if it is ours; no error when it is gone, or has a namesake."""
+        self.id = ""
+        ours = ("--filter", f"name=^{self.name}$", "--filter", f"label={marks.MARK}={marks.own(self.ctx)}")
+        await self.podman("rm", "-f", "-t", "0", *ours)

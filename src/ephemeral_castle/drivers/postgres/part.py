@@ -58,6 +58,11 @@ class Part:
         return self.facts("backup").get(fact) or self.survey.get(f"proven_{fact}")
 
     @property
+    def arrived(self) -> Mapping[str, Any]:
+        """What is known of the data once this run brought them back, into a new life or in place; else nothing."""
+        return self.facts("home") or self.facts("rewind")
+
+    @property
     def lineage(self) -> Mapping[str, Any]:
         """What the record knows about this treasure."""
         found = self.ctx.record.lineage.get(self.layer, {})
@@ -74,8 +79,8 @@ class Part:
         return self.desk.outside
 
     async def session(self, database: str = "postgres", name: str = "a", *, old: bool = False) -> Session:
-        """An open session. A database that was brought home already is started again if it does not run."""
-        if not old and self.facts("home"):
+        """An open session. A database that has its data already is started again if it does not run."""
+        if not old and self.arrived:
             await self.still_awake()
         return await self.desk.session(self.ctx, database, name, old=old)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ephemeral_castle.drivers.postgres.drill import DrillProof
 from ephemeral_castle.drivers.postgres.home import DataProof, Home, Promote
 from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.drivers.postgres.prepare import Cold, Image, OutsideUp, Revive
@@ -30,6 +31,7 @@ PARTS: dict[str, type[Part]] = {
     "home": Home,
     "promote": Promote,
     "data-proof": DataProof,
+    "drill-proof": DrillProof,
     "roles": Roles,
     "pooler": Pooler,
     "lift": Lift,

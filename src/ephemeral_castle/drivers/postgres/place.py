@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ephemeral_castle.drivers.postgres.hub import Hub
 from ephemeral_castle.drivers.postgres.image import POSTGRES
@@ -11,9 +12,39 @@ from ephemeral_castle.drivers.postgres.options import PostgresOptions
 from ephemeral_castle.drivers.postgres.outside import packed
 from ephemeral_castle.drivers.postgres.session import Session
 from ephemeral_castle.errors import Transient, Unreachable
+from ephemeral_castle.postgres import datadir
+from ephemeral_castle.postgres.states import Absent, ClusterState
 from ephemeral_castle.spi.driver import Context
-from ephemeral_castle.spi.jobs import JobKey, Jobs
+from ephemeral_castle.spi.jobs import JobKey, Jobs, JobState
 from ephemeral_castle.spi.world import Machine, Result
+
+RUNNING, ABSENT = "running", "absent"
+NO_VOLUME = "no volume"
+# Arguments: container and volume's name, the volume's directory. The first line is the container's state.
+_LOOK = f"""\
+if state=$(podman inspect -f '{{{{.State.Status}}}}' "$1" 2>&1); then
+  echo "$state"
+else
+  case $state in *[Nn]o\\ such*) echo {ABSENT} ;; *) echo "$state" >&2; exit 1 ;; esac
+fi
+[ "$state" != {RUNNING} ] || exit 0
+if [ ! -e "$2" ]; then
+  podman volume exists "$1"
+  code=$?
+  [ $code -le 1 ] || exit $code
+  [ $code -eq 0 ] || {{ echo {NO_VOLUME}; exit 0; }}
+fi
+{datadir.LOOK}
+look "$2"
+"""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a database stands. `state`: as `Place.state`; `cluster`: what lies there, None while a server runs on it."""
+
+    state: str
+    cluster: ClusterState | None
 
 
 class Place:
@@ -51,6 +82,21 @@ class Place:
         if "no such" in result.err.lower():
             return "absent"
         raise Transient(f"podman on machine {machine.id} does not answer", why=result.last_words())
+
+    async def standing(self) -> Standing:
+        """The container, and what lies on its volume where it does not run, in one way in.
+
+        Raises:
+            Transient: podman on the machine cannot tell. Unreachable: the machine does not answer.
+        """
+        machine = await self.machine()
+        result = await machine.transport.run(["sh", "-c", _LOOK, "castle-look", self.name, self._volume])
+        if not result.ok:
+            raise Transient(f"podman on machine {machine.id} does not answer", why=result.last_words())
+        state, *lines = result.out.splitlines()
+        if state == RUNNING or lines == [NO_VOLUME]:
+            return Standing(state, None if state == RUNNING else Absent())
+        return Standing(state, datadir.judge(lines))
 
     async def start(self, files: Mapping[str, str], order: Sequence[str]) -> None:
         """Hands over the configuration into memory and starts the container with an order for its first process.
@@ -93,7 +139,12 @@ class Place:
     @property
     def _control(self) -> str:
         """Where the machine sees the control data that the container writes when its server has ended."""
-        return f"/var/lib/containers/storage/volumes/{self.name}/_data/control"
+        return f"{self._volume}/control"
+
+    @property
+    def _volume(self) -> str:
+        """The volume with the data, as the machine sees it."""
+        return f"/var/lib/containers/storage/volumes/{self.name}/_data"
 
     def _treasury(self) -> str:
         enclosure = self.ctx.world.enclosure
@@ -112,6 +163,32 @@ class Place:
 
         jobs = Jobs(enter, f"container {self.name} on machine {(await self.machine()).id}")
         return await jobs.do(JobKey(self.ctx.run, name), argv, timeout=timeout, again=again)
+
+    async def aside(
+        self, name: str, files: Mapping[str, str], argv: Sequence[str], *, timeout: float, begun: bool
+    ) -> Result:
+        """A long command over the data of a database that is stopped, in a container of its own, once per run.
+
+        Args:
+            name: what it does.
+            files: the configuration, handed over before it begins; never under a command that reads it.
+            argv: the command.
+            timeout: seconds to wait here, as `spi.jobs.Jobs.do`.
+            begun: whether a former runner may have begun it: then it is looked for first.
+        """
+        machine = await self.machine()
+        jobs = Jobs(machine.transport.run, f"machine {machine.id}")
+        key = JobKey(self.ctx.run, f"{self.name}-{name}")
+        if not begun or (await jobs.status(key)).state is not JobState.RUNNING:
+            await self.deliver(files)
+        command = [
+            "podman", "run", "--rm", "--replace", "--name", f"{self.name}-{name}", "--network", "host",
+            "--user", "postgres", "--add-host", self._treasury(),
+            "-v", f"{self.name}:/pg", "-v", f"{self.name}-repo2:/var/lib/pgbackrest",
+            "-v", f"{self.folder}:/run/castle:ro", "--shm-size", "256m",
+            self.ctx.world.images.reference(POSTGRES), *argv,
+        ]  # fmt: skip
+        return await jobs.do(key, command, timeout=timeout)
 
     async def hub(self) -> Hub:
         """Carries sessions as superuser over the local socket; each waits inside until the server answers."""
@@ -153,7 +230,7 @@ class Place:
         """
         machine = await self.machine()
         script = (
-            f"cd /var/lib/containers/storage/volumes/{self.name}/_data && df -k --output=avail . | tail -n 1 && "
+            f"cd {self._volume} && df -k --output=avail . | tail -n 1 && "
             "cat failed 2>/dev/null; echo; tail -n 5 restore.log birth.log 2>/dev/null"
         )
         result = await machine.transport.run(["sh", "-c", script])
@@ -163,11 +240,3 @@ class Place:
         failed, _, log = said.partition("\n")
         code = failed.rpartition(" ")[2]
         return int(code) if code.isdecimal() else 0, log.strip(), int(free) << 10
-
-    async def volume_exists(self) -> bool:
-        """Whether the machine holds a volume of this database; Transient when its podman cannot tell."""
-        machine = await self.machine()
-        result = await machine.transport.run(["podman", "volume", "exists", self.name])
-        if result.code not in (0, 1):
-            raise Transient(f"podman on machine {machine.id} cannot list its volumes", why=result.last_words())
-        return result.ok

@@ -5,14 +5,15 @@ from __future__ import annotations
 from ephemeral_castle.drivers.postgres.awake import awake, awake_pooler
 from ephemeral_castle.drivers.postgres.configuration import reader_files
 from ephemeral_castle.drivers.postgres.image import POSTGRES
-from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.postgres.part import NOT_REACHED, PRESENT, REACHED, Part
+from ephemeral_castle.drivers.postgres.place import ABSENT, RUNNING
 from ephemeral_castle.drivers.postgres.prove import QUIET
+from ephemeral_castle.drivers.postgres.sides import odd_one
 from ephemeral_castle.errors import Refused, Unreachable
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.postgres.states import Absent
 from ephemeral_castle.spi.cold import drop, see_dropped
-
-ABSENT = "absent"
 
 
 class Image(Part):
@@ -68,16 +69,19 @@ class Revive(Part):
         self._not_sealed()
         place = self.place(old=True)
         try:
-            state = await place.state()
+            there = await place.standing()
         except Unreachable as error:
             return Observation(NOT_REACHED, f"its machine does not answer: {error.why}")
-        if state == "running":
-            return Observation(REACHED, "running", {"presence": "present"})
-        if state == ABSENT and not await place.volume_exists():
+        if there.state == RUNNING:
+            return Observation(REACHED, "running", {"presence": PRESENT})
+        if there.state == ABSENT and there.cluster == Absent():
             return Observation(REACHED, "its machine has no data volume", {"presence": ABSENT})
         if self.facts("mark") and await place.stopped_cleanly():
             return Observation(REACHED, "stopped behind the mark: a start would write after it")
-        return Observation(NOT_REACHED, state)
+        odd = odd_one(self, there.cluster)
+        if odd is not None:
+            return Observation(REACHED, "left as it is: no server of this castle", {"presence": PRESENT, "odd": odd})
+        return Observation(NOT_REACHED, there.state)
 
     def _not_sealed(self) -> None:
         """A backup or a look at the past must not wake what was sealed."""

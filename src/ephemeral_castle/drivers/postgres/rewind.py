@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 from datetime import UTC, datetime
 from typing import Any
 
 from ephemeral_castle.drivers.postgres.configuration import writer_files
 from ephemeral_castle.drivers.postgres.digests import take
-from ephemeral_castle.drivers.postgres.image import POSTGRES
+from ephemeral_castle.drivers.postgres.image import BIN
 from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
 from ephemeral_castle.drivers.postgres.seal import Fence
-from ephemeral_castle.errors import CastleError, Permanent
+from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.step import Observation
-from ephemeral_castle.postgres import marker, sql
+from ephemeral_castle.postgres import fence, marker, sql
 from ephemeral_castle.postgres.moment import Moment
-
-POLL = 0.05
 
 
 class Shut(Fence):
@@ -35,7 +32,7 @@ class Shut(Fence):
 
 
 class Rewind(Part):
-    """The data directory goes back; recovery ends at the target, and the server accepts writes."""
+    """The data directory goes back; recovery ends at the target, and the fence stands before anybody can come in."""
 
     async def observe(self) -> Observation:
         """Whether this run's restore is what runs."""
@@ -45,9 +42,7 @@ class Rewind(Part):
         done = await place.run("cat", "/pg/rewound")
         if done.out.strip() != self.ctx.run:
             return Observation(NOT_REACHED, "not restored yet")
-        session = await self.session()
-        if (await session.json(sql.REPLAY))["in_recovery"]:
-            return Observation(NOT_REACHED, "it replays")
+        await self.session()
         return Observation(REACHED, f"as of {self._wish()}", {"arrival": "restored"})
 
     def _wish(self) -> str:
@@ -55,25 +50,21 @@ class Rewind(Part):
         return request.to or request.set_label or "the cut"
 
     async def act(self) -> Observation | None:
-        """Restores by a container of its own, which ends; then the database starts as on any day."""
+        """Restores by a job in a container of its own, which ends; then the database starts as on any day."""
         await self.ctx.intent("restore in place", layer=self.layer, to=self._wish())
-        place = self.place()
         files = await writer_files(self, self.ctx.life)
-        await place.deliver(files)
-        machine = await place.machine()
-        treasury = self.ctx.world.enclosure
-        command = [
-            "podman", "run", "--rm", "--replace", "--name", f"{place.name}-rewind", "--network", "host",
-            "--user", "postgres", "--add-host", f"{treasury.treasury_host}:{treasury.gateway}",
-            "-v", f"{place.name}:/pg", "-v", f"{place.name}-repo2:/var/lib/pgbackrest",
-            "-v", f"{place.folder}:/run/castle:ro", self.ctx.world.images.reference(POSTGRES),
-            "sh", "-c", _RESTORE, "rewind", self.ctx.run, *self._options(),
-        ]  # fmt: skip
-        result = await machine.transport.run(["sh", "-c", shlex.join(command)], timeout=14000)
+        script = _RESTORE.format(bin=BIN, schema=marker.CREATE, fence=fence.fence_whole(self.ctx.run))
+        command = ("sh", "-c", script, "rewind", self.ctx.run, str(self.options.port), *self._options())
+        result = await self.place().aside("rewind", files, command, timeout=14000, begun=self.ctx.attempt > 1)
         if not result.ok:
-            raise self._failed(result.last_words(5))
-        await place.start(files, ["serve"])
-        await self._recovered()
+            raise Permanent(
+                f"the database could not be restored to {self._wish()} in place",
+                why=result.last_words(6),
+                state="the database is down; all that it held until the cut lies in the treasury",
+                hints=["castle logs", "castle resume"],
+            )
+        await self.place().start(files, ["serve"])
+        await self.session()
         return None
 
     def _options(self) -> list[str]:
@@ -86,40 +77,49 @@ class Rewind(Part):
         target = f"--target={sql.restore_point_name(self.ctx.run)}"
         return [repo, f"--set={moment.label}", "--type=name", target, "--target-action=promote"]
 
-    async def _recovered(self) -> None:
-        """Waits for the end of recovery: promoting by hand would cut it short."""
-        clock = self.ctx.world.clock
-        while True:
-            try:
-                session = await self.session()
-                if not (await session.json(sql.REPLAY))["in_recovery"]:
-                    return
-            except CastleError:
-                place = self.place()
-                if await place.state() == "running":
-                    raise
-                machine = await place.machine()
-                logs = await machine.transport.run(["podman", "logs", "--tail", "6", place.name])
-                raise self._failed(logs.last_words(6)) from None
-            await clock.sleep(POLL)
 
-    def _failed(self, why: str) -> Permanent:
-        return Permanent(
-            f"the database could not be restored to {self._wish()} in place",
-            why=why,
-            state="the database is down; all that it held until the cut lies in the treasury",
-            hints=["castle logs", "castle resume"],
-        )
-
-
+# Arguments: run, port, options of `restore`. The server listens to nobody outside and archives nothing until the fence
+# stands: before /pg/rewound is written, a restore that was broken off may begin again, and no trace of it is elsewhere.
+# A server must not be process 1: see image.FIRST.
 _RESTORE = """\
 set -e
-run=$1
-shift
-[ "$(cat /pg/rewound 2>/dev/null)" != "$run" ] || exit 0
-rm -rf /pg/spool/* /pg/side
-pgbackrest --config=/run/castle/pgbackrest.conf --stanza=castle --delta --log-level-console=warn "$@" restore >&2
+run=$1 port=$2
+shift 2
+if [ "$(cat /pg/rewound 2>/dev/null)" = "$run" ]; then
+  rm -f /pg/rewinding
+  exit 0
+fi
+# Who looks at the directory until the end knows by this that it is at work here: see datadir.LOOK.
+touch /pg/rewinding
+data=/pg/data
+log=/pg/rewind.log
+failed() {{
+  tail -n 6 $log >&2
+  exit 1
+}}
+rm -rf /pg/spool/* /pg/side $data/postmaster.pid
+echo "restore begins: $run" >> $log
+pgbackrest --config=/run/castle/pgbackrest.conf --stanza=castle --delta --log-level-console=warn "$@" restore \
+  >> $log 2>&1 || failed
+cp /run/castle/castle.conf $data/castle.conf
+{bin}/postgres -D $data -c listen_addresses= -c hba_file=/run/castle/pg_hba.conf -c archive_command= \
+  -c synchronous_standby_names= -c max_logical_replication_workers=0 >> $log 2>&1 &
+server=$!
+# Promoting by hand would cut the recovery short.
+until [ "$(psql -h /tmp -p "$port" -U postgres -qAtX -d postgres -c 'select pg_is_in_recovery()' 2>/dev/null)" = f ]; do
+  kill -0 $server 2>/dev/null || failed
+  sleep 0.03
+done
+psql -h /tmp -p "$port" -U postgres -qAtX -d postgres -v ON_ERROR_STOP=1 -f - >> $log 2>&1 <<'END' || failed
+set default_transaction_read_only = off;
+{schema}
+{fence}
+END
+kill -INT $server
+wait $server || failed
+sync /pg/data/global/pg_control
 echo "$run" > /pg/rewound
+rm /pg/rewinding
 """
 
 

@@ -21,6 +21,7 @@ from ephemeral_castle.postgres.lsn import Lsn
 from ephemeral_castle.postgres.segments import Segment
 
 SHORTEST_PROOF = 3600.0  # seconds: a run may take as long as that between proof and seal, whatever proof.max_age is
+ARCHIVE_PATIENCE = 60.0  # seconds behind the fence; pgBackRest itself gives up on a push after as long
 POLL = 0.01  # seconds between looks for an archived segment, inside an open session
 AGAIN = "castle rebirth"
 NO_CONTROL = 3  # our own exit status; those of pgBackRest begin at 25, and 1 is its "not there"
@@ -188,18 +189,33 @@ class Mark(Part):
                 hints=[OWN_USER, AGAIN],
             )
 
-    async def archived(self, segment: str) -> None:
-        """Waits until a finished segment is archived; says so while it takes long."""
+    async def archived(self, segment: str, state: str = UNTOUCHED) -> None:
+        """Waits until a finished segment is archived; says so while it takes long.
+
+        Args:
+            segment: its name.
+            state: what to say of the world when the time is up.
+
+        Raises:
+            Refused: it does not arrive; clients must not wait behind a fence for a treasury that may never answer.
+        """
         session = await self.session(name="c", old=True)
         clock = self.ctx.world.clock
-        told = clock.monotonic()
+        began = told = clock.monotonic()
         while True:
             status = ArchiveStatus.from_json(await session.json(sql.archive_status(segment)))
             if status.archived:
                 return
+            failed = f", {status.failed_count} failures, last {status.last_failed}" if status.failed_count else ""
+            if clock.monotonic() - began > ARCHIVE_PATIENCE:
+                raise Refused(
+                    f"WAL segment {segment} was not archived within {ARCHIVE_PATIENCE:g} s",
+                    why=f"the treasury does not take it{failed}",
+                    state=state,
+                    hints=["castle doctor, to see whether the treasury answers", AGAIN],
+                )
             if clock.monotonic() - told > 1:
                 told = clock.monotonic()
-                failed = f", {status.failed_count} failures, last {status.last_failed}" if status.failed_count else ""
                 self.ctx.progress(f"waiting until {segment} is archived{failed}")
             await clock.sleep(POLL)
 
@@ -216,6 +232,8 @@ class ReadBack(Part):
         mark = self.facts("mark")["mark"]
         segment, size = str(mark["segment"]), int(mark["segment_size"])
         start = str(self.start_from("archive_start"))
+        # What is read comes from the server's memory, and this step is not done again after a power cut.
+        await self.ctx.world.settle()
         fetched, names = await asyncio.gather(self._fetch(segment, size), listed(self, start))
         missing = unbroken(names, start, segment, wal_segment_size=size)
         if missing:

@@ -12,7 +12,7 @@ from ephemeral_castle.drivers.postgres.sides import path_of
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
-from ephemeral_castle.postgres import fence, marker, roles, sql
+from ephemeral_castle.postgres import cadence, fence, marker, roles, sql
 from ephemeral_castle.postgres.exits import explain
 
 
@@ -75,7 +75,7 @@ class Pooler(Part):
         """Whether its container runs, and the database behind it once that was brought home."""
         if await self.place().state(pooler=True) != "running":
             return Observation(NOT_REACHED, "not running")
-        if self.facts("home") and self.ctx.life not in self.desk.awake and await self.place().state() != "running":
+        if self.arrived and self.ctx.life not in self.desk.awake and await self.place().state() != "running":
             return Observation(NOT_REACHED, "the database behind it does not run")
         return await self._facts()
 
@@ -92,21 +92,26 @@ class Pooler(Part):
 
     async def act(self) -> Observation | None:
         """Starts it beside the restore: it waits for the database by itself."""
-        if self.facts("home"):
+        if self.arrived:
             await self.still_awake()
         await start_pooler(self, old=False)
         return await self._facts()
+
+
+RESTS = "select (pg_stat_file('/pg/fenced', true)).modification is not null"
 
 
 class Lift(Part):
     """The fences that came back with the data are lifted: exactly the limits of before."""
 
     async def observe(self) -> Observation:
-        """Whether any database is still fenced."""
+        """Whether any database is still fenced, or the heartbeat rests: a restore lets it, also without a fence."""
         session = await self.session()
         limits = fence.parse_limits(await session.value(fence.LIMITS))
         if any(limit.fenced for limit in limits):
             return Observation(NOT_REACHED, "still fenced")
+        if await session.value(RESTS) == "t":
+            return Observation(NOT_REACHED, "the heartbeat rests")
         return Observation(REACHED, "every limit as it was before the fence")
 
     async def act(self) -> Observation | None:
@@ -144,7 +149,7 @@ class BackupNow(TakeBackup):
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
-        self.kind = "full" if self.ctx.request.full else "incr"
+        self.kind = str(self.survey.get("kind") or cadence.INCREMENTAL)
 
     def needless(self) -> Observation | None:
         """Never."""
@@ -156,7 +161,8 @@ class BackupNow(TakeBackup):
 
     async def act(self) -> Observation | None:
         """repo1 first: it is the one that survives."""
-        await super().act()
+        self.ctx.decided(f"{self.kind} backup", str(self.survey.get("kind_because", "")))
+        taken = await super().act()
         place = self.place(old=True)
         result = await place.job(
             "backup-repo2",
@@ -174,7 +180,7 @@ class BackupNow(TakeBackup):
             )
         if not result.ok:
             self.ctx.diagnostic("warning", f"repo2 (local): {explain(result.code, result.err, 'backup')}")
-        return None
+        return taken
 
 
 class Expire(Part):
@@ -182,10 +188,11 @@ class Expire(Part):
 
     async def act(self) -> Observation | None:
         """Runs `expire` outside the machines."""
-        from ephemeral_castle.drivers.postgres.configuration import pgbackrest_conf, reader_files
+        from ephemeral_castle.drivers.postgres.configuration import admit, pgbackrest_conf, reader_files
         from ephemeral_castle.postgres.config import Access
 
         files = await reader_files(self)
+        await admit(self, Access.KEEPER)
         keeper = {**files, "pgbackrest.conf": await pgbackrest_conf(self, Access.KEEPER, self.ctx.life)}
         outside = self.outside()
         await outside.deliver(keeper)

@@ -64,11 +64,11 @@ class Side(Part):
         The heartbeat is a commit behind every time that has passed, and a restore to a time needs one.
         """
         session = await self.session(name="c", old=True)
-        await session.ask(marker.BEAT)
+        await session.ask(marker.BEAT_BESIDE)
         switched = await session.json(sql.SWITCH_WAL)
         size = int(switched["segment_size"])
         segment = Segment.finished_by_switch(int(switched["timeline"]), Lsn.parse(switched["lsn"]), size).name(size)
-        await Mark(self.ctx, self.desk).archived(segment)
+        await Mark(self.ctx, self.desk).archived(segment, UNTOUCHED)
 
 
 class Rehearse(Side):

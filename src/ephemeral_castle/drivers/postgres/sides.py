@@ -8,12 +8,13 @@ from typing import Any
 from ephemeral_castle.drivers.postgres.listing import is_empty, listed
 from ephemeral_castle.drivers.postgres.part import PRESENT, Part
 from ephemeral_castle.errors import CastleError, Permanent, Unreachable
+from ephemeral_castle.postgres import datadir
 from ephemeral_castle.postgres.chain import Chain, chain
 from ephemeral_castle.postgres.lsn import Lsn
 from ephemeral_castle.postgres.pgbackrest import RepoInfo, StatusCode
 from ephemeral_castle.postgres.presence import Listing, OldTreasure
 from ephemeral_castle.postgres.segments import History, listed_segments
-from ephemeral_castle.postgres.states import Intent, Recorded, RepoState, views
+from ephemeral_castle.postgres.states import ClusterState, Intent, Lineage, Recorded, RepoState, views
 
 
 def path_of(part: Part) -> str:
@@ -90,6 +91,19 @@ def recorded(part: Part) -> Recorded | None:
         mark=Lsn.parse(str(mark)),
         sealed=sealed,
     )
+
+
+def odd_one(part: Part, cluster: ClusterState | None) -> dict[str, Any] | None:
+    """What lies in the recorded database's place and is not it, as facts for the survey: no server is started on it.
+
+    None: it is the recorded one, or nothing is recorded to compare with.
+    """
+    known = recorded(part)
+    if known is None or cluster is None:
+        return None
+    if isinstance(cluster, Lineage) and cluster.system_id == known.system_id and cluster.timeline >= known.timeline:
+        return None
+    return datadir.to_json(cluster)
 
 
 async def repo_state(part: Part, info: RepoInfo, known: Recorded | None, intent: Intent | None = None) -> RepoState:

@@ -10,9 +10,11 @@ from ephemeral_castle.drivers.postgres.options import PostgresOptions
 from ephemeral_castle.model.castle import Layer, Verb
 from ephemeral_castle.model.step import Effect, Phase, Step
 from ephemeral_castle.spi.driver import Request
+from ephemeral_castle.spi.units import format_duration
 
 SEALING = (Verb.REBIRTH, Verb.WIPE, Verb.SEAL)
 RAISING = (Verb.REBIRTH, Verb.RAISE)
+FROM_NOTHING = (Verb.RAISE, Verb.DRILL)
 DROP = "drop the cached image of PostgreSQL"
 READ, CONVERGE, ONCE, IRREVERSIBLE = Effect.READ, Effect.CONVERGE, Effect.ONCE, Effect.IRREVERSIBLE
 
@@ -27,6 +29,8 @@ def plan(layer: Layer, options: PostgresOptions, request: Request) -> Sequence[S
         steps += maker.cold(request)
     if request.verb in RAISING:
         steps += maker.home() + maker.opening()
+    if request.verb is Verb.DRILL:
+        steps += maker.drill()
     if request.verb is Verb.BACKUP:
         steps += maker.backup(request)
     if request.verb is Verb.RESTORE:
@@ -34,7 +38,7 @@ def plan(layer: Layer, options: PostgresOptions, request: Request) -> Sequence[S
     return steps
 
 
-OF_OTHERS = ("old-", "unsealed", "announced", "machines-gone")  # capabilities of other layers
+OF_OTHERS = ("old-", "unsealed", "announced", "machines-gone", "room")  # capabilities of other layers
 
 
 class _Maker:
@@ -67,9 +71,9 @@ class _Maker:
         phase = Phase.PREPARE
         steps = [
             self.step("image", "image of PostgreSQL", phase, CONVERGE, deadline=1800, weight=60),
-            self.step("outside", "container for proofs", phase, CONVERGE, "image", recheck=True, weight=0.3),
+            self.step("outside", "container for proofs", phase, CONVERGE, "image room?", recheck=True, weight=0.3),
         ]
-        if request.verb is Verb.RAISE:
+        if request.verb in FROM_NOTHING:
             if request.cold:
                 steps = [
                     self.step("cold", DROP, phase, CONVERGE),
@@ -149,6 +153,18 @@ class _Maker:
                       provides=(f"address:{self.layer.id}",), recheck=True, weight=0.3),
         ]  # fmt: skip
 
+    def drill(self) -> list[Step]:
+        """The way home from the treasury alone: as reader, to a promotion that nobody hears of."""
+        steps = {step.action: step for step in (*self.home(), self.opening()[0])}
+        home, promote, proof = steps["home"], steps["promote"], steps["data-proof"]
+        machine = f"machine:{self.options.machine}"
+        name = self.layer.id
+        steps["home"] = dataclasses.replace(home, needs=(machine, f"{name}.survey"))
+        steps["promote"] = dataclasses.replace(promote, title="promote, archive nothing", needs=(f"{name}.home",))
+        title = "read every table, look for the marks of the last life"
+        steps["data-proof"] = dataclasses.replace(proof, action="drill-proof", title=title)
+        return list(steps.values())
+
     def opening(self) -> list[Step]:
         """Lift the fence; back up the new life."""
         return [
@@ -160,7 +176,8 @@ class _Maker:
 
     def backup(self, request: Request) -> list[Step]:
         """A backup in every repository; the keeper expires when asked."""
-        title = "full backup" if request.full else "incremental backup"
+        age = format_duration(self.options.full_every)
+        title = "full backup" if request.full else f"backup, a full one where the last is {age} old"
         steps = [self.step("backup-now", title, Phase.PROVE, ONCE, "survey", deadline=14400)]
         if request.prove:
             marker, _, proof = self.prove()

@@ -9,18 +9,19 @@ from typing import Any
 from ephemeral_castle.drivers.postgres.digests import open_sessions
 from ephemeral_castle.drivers.postgres.part import NOT_REACHED, PRESENT, REACHED, Part
 from ephemeral_castle.drivers.postgres.prove import control_outside, repository
-from ephemeral_castle.drivers.postgres.sides import followed, old_treasure, recorded, repo_state
+from ephemeral_castle.drivers.postgres.sides import followed, odd_one, old_treasure, recorded, repo_state
 from ephemeral_castle.errors import CastleError, Refused
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
-from ephemeral_castle.postgres import sql
+from ephemeral_castle.postgres import cadence, datadir, marker, sql
 from ephemeral_castle.postgres.decision import decide
 from ephemeral_castle.postgres.lsn import Lsn
 from ephemeral_castle.postgres.pgbackrest import RepoInfo
 from ephemeral_castle.postgres.presence import NoSeal, RefuseSeal, decide_seal
-from ephemeral_castle.postgres.states import Absent, Condition, Create, Intent, Lineage, Refuse, Restore
+from ephemeral_castle.postgres.states import Absent, Condition, Create, HalfRestored, Intent, Lineage, Refuse, Restore
 
 SEALING = (Verb.REBIRTH, Verb.WIPE, Verb.SEAL)
+RETURNING = (Verb.REBIRTH, Verb.RAISE, Verb.DRILL)
 
 
 class Survey(Part):
@@ -33,17 +34,41 @@ class Survey(Part):
     async def act(self) -> Observation | None:
         """Looks at repository and database, and decides."""
         info, _ = await asyncio.gather(repository(self), self._wake())
+        await self._odd(info, self.facts("revive").get("odd"))
         if self.ctx.request.verb is Verb.RAISE and self._stands_here():
-            facts = await self._standing()
+            facts = await self._standing(info)
         else:
             facts = await self._presence(info)
-            if facts["presence"] != PRESENT and self.ctx.request.verb in (Verb.REBIRTH, Verb.RAISE):
+            if facts["presence"] != PRESENT and self.ctx.request.verb in RETURNING:
                 found = await self._returning(info)
                 facts |= found | {"reason": f"{facts['reason']}; {found['reason']}"}
+        if facts["presence"] == PRESENT and self.ctx.request.verb in (Verb.REBIRTH, Verb.RAISE):
+            self._nothing_to_choose()
         reason = str(facts.get("reason", ""))
         shown = {key: value for key, value in facts.items() if key not in ("seal", "reason")}
         self.ctx.decided(str(facts.get("plan") or facts["presence"]), reason, **shown)
         return Observation(REACHED, reason, facts)
+
+    def _nothing_to_choose(self) -> None:
+        """Refuses words that say what is to be brought home where nothing is: they would be taken for heard."""
+        request = self.ctx.request
+        words = {"--new": request.new, "--set": request.set_label, "--accept-loss-after": request.accept_loss_after}
+        said = [word for word, used in words.items() if used]
+        if not said:
+            return
+        rebirth = request.verb is Verb.REBIRTH
+        fate = "is here and will be sealed, and comes back as it was at the cut" if rebirth else "is here and stands"
+        hint = "castle restore --set LABEL, to replace it by an older backup"
+        raise Refused(
+            f"the database {fate}: {' and '.join(said)} would choose nothing",
+            where=self._where(),
+            why="these words say what is brought home when no database is left here",
+            state="nothing was changed",
+            hints=[
+                *([hint] if request.set_label else []),
+                f"castle {request.verb.value}, without {' and '.join(said)}",
+            ],
+        )
 
     async def _wake(self) -> None:
         """Opens the first session beside the look at the repository; whether it answers is judged later."""
@@ -55,9 +80,36 @@ class Survey(Part):
         record = self.ctx.record
         return bool(record.site) and record.computer == str(self.ctx.world.computer["id"])
 
-    async def _standing(self) -> dict[str, Any]:
+    async def _odd(self, info: RepoInfo, odd: dict[str, Any] | None) -> None:
+        """Refuses what lies in the database's place and is not the recorded one; no server was started on it.
+
+        An incomplete directory of ours can be given up by word: all that was archived lies in the treasury.
+        """
+        if odd is None:
+            return
+        cluster = datadir.from_json(odd)
+        if isinstance(cluster, HalfRestored) and self.ctx.request.abandon_data:
+            return
+        known = recorded(self)
+        intent = Intent(own_timelines=frozenset(self._announced()))
+        decision = decide(cluster, await repo_state(self, info, known, intent), known, intent)
+        if isinstance(decision, Refuse):
+            raise decision.error(self._where())
+        raise Refused(
+            "what lies in the database's place is not the recorded one",
+            where=self._where(),
+            why=f"{cluster}, and the record has {known}",
+            state="nothing was changed; no server was started on it",
+            hints=["castle status"],
+        )
+
+    async def _standing(self, info: RepoInfo) -> dict[str, Any]:
         """`raise` on a life that stands: start what is stopped; never a new database over lost data."""
-        if not self.facts_of_ground().get("volumes"):
+        volumes = self.facts_of_ground().get("volumes")
+        there = await self.place(old=True).standing() if volumes else None
+        if there is not None and there.cluster != Absent():
+            await self._odd(info, odd_one(self, there.cluster))
+        else:
             raise Refused(
                 f"life {self.ctx.record.life} stands in the record, but its machines and volumes are gone",
                 why="raising it again would put an empty database where data should be",
@@ -69,10 +121,14 @@ class Survey(Part):
     async def _presence(self, info: RepoInfo) -> dict[str, Any]:
         """The old treasure: present, proven absent, or unknown; never assumed."""
         request = self.ctx.request
+        if self.ctx.request.verb is Verb.DRILL:
+            return {"presence": "absent", "reason": "a drill brings back what lies in the treasury"}
         if self.ctx.request.verb is Verb.RAISE and not self.ctx.record.site:
             return {"presence": "absent", "reason": "nothing stands: the castle was wiped, or never raised"}
         old = await old_treasure(self)
-        verdict = decide_seal(old, source_lost=request.source_lost, abandon_data=request.abandon_data)
+        verdict = decide_seal(
+            old, source_lost=request.source_lost, abandon_data=request.abandon_data, verb=request.verb.value
+        )
         if isinstance(verdict, RefuseSeal):
             raise verdict.error(self._where())
         if isinstance(verdict, NoSeal):
@@ -86,6 +142,9 @@ class Survey(Part):
         system_id = await self._agrees(info)
         facts: dict[str, Any] = {"presence": PRESENT, "system_id": system_id, "plan": "restore"}
         request = self.ctx.request
+        if request.verb is Verb.BACKUP:
+            now, every = self.ctx.world.clock.now(), self.options.full_every
+            facts["kind"], facts["kind_because"] = cadence.kind_of(info, now, every, asked=request.full)
         rewind = request.verb is Verb.RESTORE and not request.side
         if request.verb in SEALING or rewind:
             databases, _, _ = await asyncio.gather(
@@ -104,7 +163,10 @@ class Survey(Part):
         mark = await session.json(sql.MARK)
         known = recorded(self)
         state = await repo_state(self, info, known)
-        stands = Lineage(int(mark["system_id"]), int(mark["timeline"]), Condition.RUNNING)
+        marked = (await session.json(marker.SCHEMA_STATE))["marked"]
+        newest = await session.json(marker.NEWEST_LIFE) if marked else None
+        life = int(newest["life"]) if newest else None
+        stands = Lineage(int(mark["system_id"]), int(mark["timeline"]), Condition.RUNNING, generation=life)
         decision = decide(
             stands, state, known, Intent(adopt=self.ctx.request.adopt, own_timelines=frozenset(self._announced()))
         )

@@ -1,0 +1,142 @@
+"""What all parts of the driver share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ephemeral_castle.drivers.compose import reading
+from ephemeral_castle.drivers.compose.options import ComposeOptions
+from ephemeral_castle.drivers.compose.reading import Reading, Wanted
+from ephemeral_castle.errors import NotFound, Permanent
+from ephemeral_castle.model.castle import Layer, Role, Verb
+from ephemeral_castle.model.step import Observation, State
+from ephemeral_castle.spi.driver import Context, Request
+from ephemeral_castle.spi.world import File, Source
+
+REACHED, NOT_REACHED = State.REACHED, State.NOT_REACHED
+
+
+@dataclass
+class Desk:
+    """What one layer remembers while a runner lives.
+
+    Attributes:
+        files: of a directory at a commit.
+        has_tool: machines that have podman-compose since their last start, as they said themselves.
+        well: machines whose services were all seen running and healthy, by when that was (monotonic seconds).
+    """
+
+    files: dict[tuple[str, str], Mapping[str, File]] = field(default_factory=dict)
+    has_tool: set[str] = field(default_factory=set)
+    well: dict[str, float] = field(default_factory=dict)
+
+
+class Part:
+    """One action of the driver on one step. `observe` never changes anything."""
+
+    def __init__(self, ctx: Context, desk: Desk, machine: str = "") -> None:
+        self.ctx = ctx
+        self.desk = desk
+        self.options: ComposeOptions = ctx.options
+        self.layer = ctx.layer.id
+        self.name = machine
+
+    async def observe(self) -> Observation:
+        """Relative to the step's goal."""
+        return Observation(NOT_REACHED)
+
+    async def act(self) -> Observation | None:
+        """Does it."""
+        return None
+
+    async def undo(self) -> str:
+        """Takes it back."""
+        return "nothing to undo"
+
+    def facts(self, action: str) -> Mapping[str, Any]:
+        """Facts of another step of this layer."""
+        return self.ctx.facts(f"{self.layer}.{action}")
+
+    @property
+    def source(self) -> Source:
+        """The castle's repository. Raises Permanent where the definition names none."""
+        found = self.ctx.world.source
+        if found is None:
+            raise Permanent(
+                "this castle has no repository",
+                why=f"layer `{self.layer}` reads its projects from one",
+                state="nothing was changed",
+                hints=["add `repository: {url: ..., ref: main}` to the definition", "castle plan"],
+            )
+        return found
+
+    async def files(self, sha: str, folder: str) -> Mapping[str, File]:
+        """The files of a directory at a commit; read once."""
+        key = (sha, folder)
+        if key not in self.desk.files:
+            try:
+                self.desk.files[key] = await self.source.read(sha, folder)
+            except NotFound:  # another computer's runner resolved it, or the cache was cleared: fetch it again
+                await self.source.resolve(sha)
+                self.desk.files[key] = await self.source.read(sha, folder)
+        return self.desk.files[key]
+
+    def wanted(self, machine: str) -> Wanted:
+        """What the layer says about the project of a machine."""
+        return Wanted(
+            layer=self.layer,
+            machine=machine,
+            folder=self.options.projects[machine],
+            secrets=self.options.secrets,
+            accepted=tuple(self.options.accept_environment),
+            offered=offered(self.ctx.layer, self.ctx.request),
+        )
+
+    async def read(self, machine: str, sha: str, values: Mapping[str, str] | None = None) -> Reading:
+        """The project of a machine at a commit."""
+        return reading.read(self.wanted(machine), await self.files(sha, self.options.projects[machine]), values)
+
+    async def readings(self, sha: str) -> dict[str, Reading]:
+        """Of every machine."""
+        machines = list(self.options.projects)
+        found = await asyncio.gather(*(self.read(machine, sha) for machine in machines))
+        return dict(zip(machines, found, strict=True))
+
+
+def mending(ctx: Context) -> str:
+    """What a person does when the project itself is at fault.
+
+    A new run finds a life that the record knows. One that it does not know yet only its own run can finish, and that
+    asks anew for the revision when it is resumed.
+    """
+    if ctx.request.verb is Verb.DRILL:
+        command = f"castle resume {ctx.run}" if ctx.request.keep else "castle drill"
+    else:
+        known = bool(ctx.record.site) and ctx.record.life == ctx.life and not ctx.passed_no_return
+        command = "castle raise" if known else f"castle resume {ctx.run}"
+    return f"mend and push the project, then `{command}`"
+
+
+def variable(prefix: str, name: str, suffix: str = "") -> str:
+    """`CASTLE_ADDRESS_DATA` of "data"."""
+    return f"CASTLE_{prefix}{name.upper().replace('-', '_')}{suffix}"
+
+
+def machines_of(request: Request) -> list[str]:
+    """Names of the machines of the site."""
+    grounds = [layer for layer in request.site.layers if layer.role is Role.GROUND]
+    return [name for layer in grounds for name in (layer.options.get("machines") or {})]
+
+
+def offered(layer: Layer, request: Request) -> tuple[str, ...]:
+    """Names that castle gives Compose files: of castle, life and machine, addresses, and where needed layers answer."""
+    grounds = {each.id for each in request.site.layers if each.role is Role.GROUND}
+    ends = [need for need in layer.needs if need not in grounds]
+    return (
+        "CASTLE_NAME", "CASTLE_LIFE", "CASTLE_MACHINE",
+        *(variable("ADDRESS_", name) for name in machines_of(request)),
+        *(variable("", need, suffix) for need in ends for suffix in ("_HOST", "_PORT")),
+    )  # fmt: skip
