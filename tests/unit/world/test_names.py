@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -116,7 +117,7 @@ async def test_the_servers_own_time_is_told() -> None:
     theirs = int(SystemClock().now()) - 7200
     with pytest.raises(Denied) as caught:
         await update(answered("NOTAUTH", error=dns.rcode.BADTIME, other=theirs.to_bytes(6, "big")))
-    assert "7200 s behind this computer's" in caught.value.why
+    assert re.search(r"720\d s behind this computer's", caught.value.why)  # a second or two pass meanwhile
     assert "BADTIME" in caught.value.why
 
 
