@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ephemeral_castle.drivers.postgres.aborted import clear
 from ephemeral_castle.drivers.postgres.image import BIN
 from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
-from ephemeral_castle.errors import Permanent, Transient, Unreachable
+from ephemeral_castle.errors import Denied, Permanent, Transient, Unreachable
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.postgres import marker
 from ephemeral_castle.postgres.exits import explain
@@ -156,7 +157,14 @@ class TakeBackup(Part):
             timeout=7200, again=True,
         )  # fmt: skip
         if not result.ok:
-            raise explain(result.code, result.err + result.out, "backup")
+            error = explain(result.code, result.err + result.out, "backup")
+            # pgBackRest wants to tidy up after a backup that was killed, and this life's writer may not.
+            cleared = await clear(self) if isinstance(error, Denied) else []
+            if not cleared:
+                raise error
+            text = f"what a killed backup left was in the way, and was removed: {', '.join(cleared)}"
+            self.ctx.diagnostic("info", text)
+            raise Transient("the backup is begun again", why=text)
         seen = await self.observe()
         if seen.state is not REACHED:
             raise Permanent(
