@@ -57,6 +57,7 @@ class FakeWiring:
     error: BaseException | None = None
     alive: bool = True
     note: str = ""
+    unsettled: str = "nobody looked"
     access: tuple[str, str] | None = None
     opened: list[FakeJournal] = field(default_factory=list)
 
@@ -103,6 +104,10 @@ class FakeWiring:
 
     def effective(self, castle: Castle) -> dict[str, Any]:
         return {"proof": {"max_age": "24h"}}
+
+    async def settled(self, castle: Castle, site: str | None) -> dict[str, Any]:
+        self.asked.append(("settled", site))
+        return {"site": site or "home", "life": 4, "why": self.unsettled}
 
     async def survey(self, castle: Castle, site: str | None) -> dict[str, Any]:
         self.asked.append(("survey", site))

@@ -19,7 +19,7 @@ OPTIONS = ComposeDriver.Options(projects={"data": "data", "edge": "edge"}, secre
 LAYER = Layer("blog", Role.WALLS, "compose", ("machines", "database"))
 GROUND = Layer("machines", Role.GROUND, "podman", options={"machines": {"data": {"id": 431}, "edge": {"id": 432}}})
 SITE = Site("here", (GROUND, Layer("database", Role.TREASURES, "postgres", ("machines",)), LAYER), "10.0.0.0/24")
-LOOKS = {"see", "moving"}
+LOOKS = {"see", "moving", "waiting"}
 
 
 def given(verb: Verb) -> Collection[str]:
@@ -27,7 +27,8 @@ def given(verb: Verb) -> Collection[str]:
 
 
 def answer(argv: Any, _stdin: bytes) -> Result:
-    return Result(0, json.dumps({"digest": "", "tool": False, "containers": [], "services": [], "running": []}), "")
+    lists: dict[str, list[str]] = {"containers": [], "services": [], "running": [], "names": [], "idle": []}
+    return Result(0, json.dumps({"digest": "", "tool": False, "unwell": [], **lists}), "")
 
 
 def subject() -> contract.Subject:

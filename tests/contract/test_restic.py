@@ -100,6 +100,13 @@ def test_nothing_is_destroyed_before_the_files_are_proven_sealed_and_seen_quiet(
     assert "castle.record-seal" in after(plan, "uploads.quiet")
 
 
+def test_a_restore_in_place_replaces_only_what_was_kept_and_seen_quiet(castle: Castle) -> None:
+    """Writers were not stopped: what they wrote after the snapshot of the present was deleted."""
+    plan = plan_of(castle, Verb.RESTORE)
+    assert plan.edges["uploads.calm"] == ("uploads.before",)
+    assert "uploads.calm" in plan.edges["uploads.rewind"]
+
+
 def test_the_new_life_enters_the_record_when_its_machines_and_files_stand(castle: Castle) -> None:
     """Without a probe the life was recorded before its machines were made, and without its treasure's lineage."""
     for verb in (Verb.RAISE, Verb.REBIRTH):
@@ -119,3 +126,15 @@ def test_what_cannot_be_taken_back_is_never_ahead_of_the_barrier(castle: Castle)
         for step in plan_of(castle, verb).steps:
             early = PHASES.index(step.phase) < barrier and step.action != "expire"
             assert not (early and step.effect is Effect.IRREVERSIBLE), step.id
+
+
+@pytest.mark.parametrize("needs", ["", ", needs: []"], ids=["none", "empty"])
+def test_files_that_need_no_layer_are_looked_for_when_the_ground_has_listed_what_stands(
+    tmp_path: Path, needs: str
+) -> None:
+    """The list was asked for under the name of a needed layer, and without one the files were taken for absent."""
+    file = tmp_path / "castle.yaml"
+    file.write_text(DEFINITION.replace(", needs: [machines]", needs))
+    plan = plan_of(wiring.load_castle(str(file)), Verb.REBIRTH)
+    assert "uploads.survey" in after(plan, "machines.revive")
+    assert "machines.destroy" in after(plan, "uploads.quiet")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import shutil
 import subprocess
 import tempfile
@@ -84,7 +83,6 @@ secrets: {token: {file: ./secrets/token}}
 SICK = DATA.replace("http://127.0.0.1:8000/page.txt", "http://127.0.0.1:8000/nothing").replace(
     "retries: 5", "retries: 2"
 )
-MENDED = DATA.replace("${GREETING:-hello}", "mended")
 EDGE = """\
 services:
   front:
@@ -142,22 +140,6 @@ class Blog(TestCastle):
         )
         return said.stdout.strip()
 
-    def sick(self, verb: str, *args: str) -> str:
-        """A run that ends since a service does not get well; gives its id, which the hint names."""
-        result = self.run(verb, *args, ok=False)
-        said = result.stdout + result.stderr
-        assert result.returncode == 4, said
-        found = re.search(r"mend and push the project, then `castle resume (\S+)`", said)
-        assert found is not None, said
-        return found[1]
-
-    def runs_with(self, greeting: str, life: int) -> None:
-        """All services are up, made from the commit that was pushed last."""
-        assert f"GREETING={greeting}" in self.on(431, "podman", "exec", "blog_web_1", "env", life=life).splitlines()
-        status = self.data("status")
-        assert (status["state"], status["life"]) == ("up", life)
-        assert {each["commit"] for each in status["services"] if each["machine"] == "data"} == {self.head()}
-
     def on(self, machine: int, *command: str, life: int = 1) -> str:
         done = self.podman("exec", f"{self.name}-{life}-{machine}", *command)
         assert done.returncode == 0, done.stderr
@@ -178,16 +160,6 @@ def blog() -> Iterator[Blog]:
     castle.down()
     tiny = Recipe("tiny", ("busybox-static",), {"/usr/local/bin/hello": FILES["image/hello"]})
     asyncio.run(ImageStore(LocalExec()).drop(tiny))
-    shutil.rmtree(base, ignore_errors=True)
-
-
-@pytest.fixture
-def newborn() -> Iterator[Blog]:
-    """A castle that was never raised."""
-    base = Path(tempfile.mkdtemp(prefix="castle-test-", dir="/var/tmp"))
-    castle = Blog(base)
-    yield castle
-    castle.down()
     shutil.rmtree(base, ignore_errors=True)
 
 
@@ -372,44 +344,3 @@ def test_it_is_the_same_over_ssh(room: Path) -> None:
         assert castle.data("status")["state"] == "up"
     finally:
         castle.down()
-
-
-def test_a_first_birth_with_a_broken_service_goes_on_with_what_was_mended(newborn: Blog) -> None:
-    """`castle raise --new` was refused, and `castle resume` had the old revision for ever: a dead end."""
-    newborn.push({"data/compose.yaml": SICK})
-    run = newborn.sick("raise", "--new")
-    for words in (["--new"], []):
-        refused = newborn.run("raise", *words, ok=False)
-        assert refused.returncode == 11, refused.stdout + refused.stderr
-        assert f"castle resume {run}" in refused.stdout + refused.stderr
-    newborn.push({"data/compose.yaml": DATA.replace("services:", "servises:", 1)})
-    result = newborn.run("resume", run, ok=False)
-    assert result.returncode == 4
-    assert "has errors: data/compose.yaml:1:1: there is no `servises`" in result.stdout + result.stderr
-    newborn.push({"data/compose.yaml": MENDED})
-    resumed = newborn.run("resume", run)
-    assert f"is commit {newborn.head()[:12]} now (as the test wants it): the run goes on with it" in resumed.stderr
-    newborn.runs_with("mended", life=1)
-    newborn.run("raise")  # the record knows this life: a new run may begin
-
-
-def test_a_rebirth_with_a_broken_service_goes_on_with_what_was_mended(blog: Blog) -> None:
-    life = blog.life()
-    blog.push({"data/compose.yaml": SICK})
-    run = blog.sick("rebirth", "--confirm", blog.name)
-    for verb in (["raise"], ["rebirth", "--confirm", blog.name]):
-        assert blog.run(*verb, ok=False).returncode == 11
-    blog.push({"data/compose.yaml": MENDED})
-    blog.run("resume", run)
-    blog.runs_with("mended", life + 1)
-
-
-def test_a_raise_after_a_wipe_with_a_broken_service_goes_on_with_what_was_mended(blog: Blog) -> None:
-    life = blog.life()
-    blog.run("wipe", "--confirm", blog.name)
-    blog.push({"data/compose.yaml": SICK})
-    run = blog.sick("raise")
-    assert f"castle resume {run}" in blog.run("raise", ok=False).stderr
-    blog.push({"data/compose.yaml": MENDED})
-    blog.run("resume")
-    blog.runs_with("mended", life + 1)

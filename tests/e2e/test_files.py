@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import subprocess
 import tempfile
@@ -12,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from ephemeral_castle.drivers.restic.locks import host_name
 from ephemeral_castle.model.events import Kind
 from tests.e2e.accidents import BrokenRun, Moment
 from tests.e2e.days import FAILED, REFUSED, kill_machines, says
+from tests.e2e.drills import record
 from tests.e2e.files import DATA, DEFINITION, FilesCastle, standing
 from tests.e2e.secrets_of import all_secrets
 
@@ -93,16 +96,17 @@ def test_a_backup_beside_a_writer_is_proven_but_for_what_moved(castle: FilesCast
 
 def test_a_lock_of_an_earlier_run_is_taken_away_and_a_strangers_is_not(castle: FilesCastle) -> None:
     castle.run("backup")
-    castle.lock(f"life{castle.life()}.20260101-000000-dead.{castle.name}"[:63])
+    castle.lock(host_name(castle.life(), "20260101-000000-dead", castle.name, record(castle)["computer"]))
     assert castle.locks()
     said = castle.run("backup", "--expire")
     assert "unlock" in said.stdout + said.stderr
     assert not castle.locks()
-    castle.lock("laptop")
-    with untouched(castle):
-        says(castle.run("backup", ok=False), FAILED, "is locked", "of laptop", "restic unlock")
-    assert castle.locks()
-    shutil.rmtree(castle.bucket() / "locks")
+    for host in ("laptop", host_name(castle.life(), "20260101-000000-dead", castle.name, "another computer")):
+        castle.lock(host)
+        with untouched(castle):
+            says(castle.run("backup", ok=False), FAILED, "is locked", f"of {host}", "restic unlock")
+        assert castle.locks()
+        shutil.rmtree(castle.bucket() / "locks")
 
 
 def test_a_repository_that_vanished_is_refused_and_never_begun_anew(castle: FilesCastle) -> None:
@@ -182,6 +186,28 @@ def test_a_copy_of_an_earlier_time_and_a_restore_in_place(castle: FilesCastle) -
     castle.run("restore", "--to", then, "--confirm", castle.name)
     assert castle.listing() == before
     castle.on_machine("podman volume rm -f blog_uploads-side")
+
+
+def test_a_volume_named_like_a_copy_that_castle_did_not_make_is_left_alone(castle: FilesCastle) -> None:
+    """Whatever lay in it was deleted: the copy is restored over what is there."""
+    castle.run("backup")
+    folder = DATA.replace("blog_uploads", "blog_uploads-side")
+    castle.on_machine('podman volume create blog_uploads-side && echo mine > "$1/mine"', folder)
+    with untouched(castle):
+        says(castle.run("restore", "--side", ok=False), REFUSED, "carries our name but not our mark")
+    assert castle.on_machine('cat "$1/mine"', folder).stdout == "mine\n"
+    castle.on_machine("podman volume rm blog_uploads-side")
+
+
+def test_a_snapshot_that_castle_did_not_make_stays_when_old_ones_are_forgotten(castle: FilesCastle) -> None:
+    said = castle.restic(
+        "mkdir -p $TMPDIR; "
+        "restic $options backup --quiet --json --host laptop --time '2001-02-03 04:05:06' /etc/hostname",
+        "laptop",
+    )
+    foreign = json.loads(said.splitlines()[-1])["snapshot_id"]
+    castle.run("backup", "--expire")
+    assert foreign in castle.snapshots()
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,9 @@ async def test_a_drill_makes_readers_and_nobody_else() -> None:
     accounts = MemoryIdentities()
     reading = ReadingIdentities(accounts)
     await reading.mint_reader("reader", "s")
+    assert await reading.may_read("reader")
+    assert not await reading.may_read("reader", "restic")
+    assert not await reading.may_keep("reader")
     assert await reading.exists("reader")
     attempts: list[Callable[[], Awaitable[Any]]] = [
         lambda: reading.mint_writer("writer", "s", []),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ephemeral_castle import __version__
 from ephemeral_castle.cli.places import journals, places
 from ephemeral_castle.engine.own import OwnDriver
 from ephemeral_castle.errors import CastleError, DefinitionInvalid, NoSuchRun, Permanent, Refused
@@ -36,7 +37,7 @@ def begin(request: Request, drivers: Mapping[str, Driver[Any]], options: Mapping
         for name, step in driver.reads(layer, options[layer.id], request).items():
             path = Path(request.castle.path).parent / name
             files[str(path)] = NeededFile(_digest(path, layer.id), step)
-    return Begun(request.castle, files)
+    return Begun(request.castle, files, __version__)
 
 
 def _digest(path: Path, layer: str) -> str:

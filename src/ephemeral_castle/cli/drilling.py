@@ -87,7 +87,7 @@ async def open_drill(castle: Castle, site: Site) -> Drill:
     objects = S3Objects(endpoint, credentials, clock)
     named, own = rehearsed(castle, site)
     room = room_at(where, castle, own, exec_, target)
-    accounts = await worlds.accounts(objects)
+    accounts = await worlds.accounts(objects, where)
     secrets = worlds.Secrets(keys, TreasuryVault(objects, keys))
     looking = ReadingObjects(objects)
     world = RealWorld(

@@ -217,11 +217,20 @@ def _recorded(record: Record, now: float) -> dict[str, Any]:
     return found
 
 
-def shared_of(castle: Castle, site: Site, opened: Opened, records: RecordStore, record: Record) -> Shared:
-    """What drivers need to look, outside of a run."""
-    request = wiring.request_of(castle, Verb.BACKUP, site.name, {})
+def shared_of(
+    castle: Castle,
+    site: Site,
+    opened: Opened,
+    records: RecordStore,
+    record: Record,
+    *,
+    verb: Verb = Verb.BACKUP,
+    view: RunView | None = None,
+) -> Shared:
+    """What drivers need to look, outside of a run. `view`: of the run whose facts they are to see; None for no run."""
+    request = wiring.request_of(castle, verb, site.name, {})
     drivers, options = wiring.drivers_of(site)
-    plan = wiring.offline_plan(castle, Verb.BACKUP, site.name, {})
+    view = view or RunView.empty(wiring.offline_plan(castle, verb, site.name, {}))
     layers = {layer.id: layer for layer in site.layers}
     ground = next((name for name, layer in layers.items() if hasattr(drivers[layer.driver], "machine")), "")
     return Shared(
@@ -236,7 +245,7 @@ def shared_of(castle: Castle, site: Site, opened: Opened, records: RecordStore, 
         record=record,
         drivers={**drivers, OwnDriver.name: OwnDriver()},
         options=options,
-        bus=Quiet(RunView.empty(plan)),
+        bus=Quiet(view),
         ground=ground,
         layers=layers,
     )

@@ -86,6 +86,12 @@ def confirm_option(function: F) -> F:
     return click.option("--confirm", metavar="NAME", help=text)(function)
 
 
+def set_option(function: F) -> F:
+    """Adds `--set [LAYER=]LABEL`, which may be given for every treasure."""
+    text = "Bring back this backup; LAYER says of which treasure, and may be left out where there is one. Repeatable."
+    return click.option("--set", "set_label", metavar="[LAYER=]LABEL", multiple=True, help=text)(function)
+
+
 def run_argument(function: F) -> F:
     """Adds the argument RUN: an id; the last run when not given."""
     return click.argument("run", required=False)(function)
@@ -111,8 +117,7 @@ def life_options(function: F) -> F:
         ("--cold", "Use no cached images."),
         ("--replan", "Leave an unfinished run's stored plan and make a new one."),
     ]
-    text = "Restore this backup instead of the proven one."
-    function = click.option("--set", "set_label", metavar="LABEL", default="", help=text)(function)
+    function = set_option(function)
     text = "Accept a hole in the history behind this log sequence number."
     function = click.option("--accept-loss-after", metavar="LSN", default="", help=text)(function)
     for name, text in reversed(switches):

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 def request_of(flags: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `spi.driver.Request`; flags that were not used are left out.
 
-    Besides them `replan`, which says what becomes of an unfinished run's stored plan.
+    Besides them `replan`, which says what becomes of an unfinished run's stored plan. What `--set` and `--layer` say is
+    given to the treasures of a site by `chosen.chosen`.
 
     Raises:
         UsageError: flags that exclude one another.
     """
-    used = {name: value for name, value in flags.items() if value not in (False, "", None)}
+    used = {name: value for name, value in flags.items() if value not in (False, "", None, ())}
     for one, other in (("new", "adopt"), ("new", "set_label"), ("new", "source_lost")):
         if one in used and other in used:
             raise UsageError(

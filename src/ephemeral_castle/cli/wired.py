@@ -56,6 +56,10 @@ class Wiring(Protocol):
         """Every setting with its default filled in, nested as in the file."""
         ...
 
+    async def settled(self, castle: Castle, site: str | None) -> Mapping[str, Any]:
+        """Whether a raise would change nothing: `life`, and `why` it might ("" when it would not)."""
+        ...
+
     async def survey(self, castle: Castle, site: str | None) -> Mapping[str, Any]:
         """Looks at the world: the mapping that `views.statusview` describes."""
         ...

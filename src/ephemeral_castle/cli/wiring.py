@@ -300,6 +300,13 @@ def _who() -> str:
     return getpass.getuser()
 
 
+async def settled(castle: Castle, site: str | None) -> Mapping[str, Any]:
+    """Whether a raise would change nothing: `life`, and `why` it might ("" when it would not)."""
+    from ephemeral_castle.cli import settled
+
+    return await settled.look(castle, site_of(castle, site))
+
+
 async def survey(castle: Castle, site: str | None) -> Mapping[str, Any]:
     """Looks at the world: the mapping that `views.statusview` describes."""
     from ephemeral_castle.cli import online

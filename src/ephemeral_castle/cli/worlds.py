@@ -24,6 +24,7 @@ from ephemeral_castle.world.identities import VersityIdentities
 from ephemeral_castle.world.images import ImageStore
 from ephemeral_castle.world.keys import KeyFile
 from ephemeral_castle.world.objects import S3Objects
+from ephemeral_castle.world.pidfile import ProcessMark
 from ephemeral_castle.world.podman_probe import require_programs
 from ephemeral_castle.world.s3 import ATTEMPTS, Endpoint
 from ephemeral_castle.world.sigv4 import Credentials
@@ -97,6 +98,20 @@ def enclosure_of(castle: Castle, site: Site, where: Places, exec_: LocalExec) ->
     return CastleEnclosure(exec_, described)
 
 
+async def stands(castle: Castle, site: Site) -> bool:
+    """Whether the castle's corner of this computer stands since this boot. Makes nothing."""
+    return await enclosure_of(castle, site, places(castle.name), LocalExec()).exists()
+
+
+def served(castle: Castle) -> bool:
+    """Whether a treasury kept here has its server and its door; one elsewhere is not asked. Starts nothing."""
+    if not castle.treasury.server:
+        return True
+    runtime = places(castle.name).runtime
+    marks = (ProcessMark.read(runtime / path) for path in ("treasury/treasury.pid", "forward/treasury.forward.pid"))
+    return all(mark is not None and mark.alive for mark in marks)
+
+
 async def open_world(castle: Castle, site: Site, *, looking: bool = False) -> Opened:
     """Makes sure that namespace, treasury and forwarders are there, and opens the treasury.
 
@@ -128,7 +143,7 @@ async def open_world(castle: Castle, site: Site, *, looking: bool = False) -> Op
         exec=exec_,
         clock=clock,
         objects=objects,
-        identities=await accounts(objects),
+        identities=await accounts(objects, where),
         access=access_of(castle, endpoint, enclosure),
         images=ImageStore(exec_, where.images),
         enclosure=enclosure,
@@ -163,9 +178,9 @@ def repository_of(
     return GitSource(castle.repository, secrets, copies, LocalExec(), SystemClock(), where.state / "git")
 
 
-async def accounts(objects: S3Objects) -> VersityIdentities | None:
+async def accounts(objects: S3Objects, where: Places) -> VersityIdentities | None:
     """The treasury's accounts, where the endpoint has an interface for them that our key may use."""
-    found = VersityIdentities(objects)
+    found = VersityIdentities(objects, where.cache / "accounts.lock")
     try:
         await found.names()
     except Transient:

@@ -135,10 +135,10 @@ class StepContext:
         return self.shared.view.facts(step_id)
 
     def published(self, layer: str, fact: str) -> Any:
-        """The fact of that name of the layer's newest step that has it; None when none has."""
-        steps = self.shared.view.steps
-        mine = [view.facts for name, view in steps.items() if self.shared.view.plan.by_id[name].layer == layer]
-        return next((facts[fact] for facts in reversed(mine) if fact in facts), None)
+        """The fact of that name of the layer's last step that is done and has it, by the plan; None when none has."""
+        view = self.shared.view
+        mine = [view.facts(step.id) for step in reversed(view.plan.steps) if step.layer == layer]
+        return next((facts[fact] for facts in mine if fact in facts), None)
 
     def progress(self, text: str, *, done: float | None = None, total: float | None = None) -> None:
         """Shows what is going on."""

@@ -71,7 +71,7 @@ class OwnDriver:
             layer, "doors", title, Phase.OPEN, needs=(*_each(request, "address:{}?"), *_each(request, "serving:{}?"))
         )
         return [
-            dataclasses.replace(writer, undo=True),
+            dataclasses.replace(writer, undo=True, recheck=True),
             dataclasses.replace(revoke, provides=("old-writer-revoked",)),
             dataclasses.replace(announce, provides=("announced",)),
             dataclasses.replace(doors, provides=("doors",), recheck=True),
@@ -376,7 +376,10 @@ def _open_seals(ctx: Context) -> list[str]:
         return sealed_layers(ctx.record, ctx.life)
     sealed = sealed_layers(ctx.record, ctx.old_life)
     others = [name for name in sealed if ctx.record.lineage[name]["seal"]["run"] != ctx.run]
-    return [name for name in others if ctx.facts(f"{name}.survey").get("presence") == "present"]
+    present = [name for name in others if ctx.facts(f"{name}.survey").get("presence") == "present"]
+    # A restore of some treasures opens the castle again: what others write from then on lies behind their seal.
+    left_out = [name for name in others if not ctx.request.concerns(name) and not ctx.request.side]
+    return [*present, *left_out]
 
 
 def _gather(shared: Shared, key: str) -> dict[str, Any]:

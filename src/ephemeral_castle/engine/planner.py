@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ephemeral_castle.errors import Permanent
-from ephemeral_castle.model.castle import Layer
+from ephemeral_castle.model.castle import Layer, Role
 from ephemeral_castle.model.plan import Plan
 from ephemeral_castle.model.step import PHASES, Effect, Phase, Step
 from ephemeral_castle.spi.driver import Driver, Request
@@ -29,6 +29,8 @@ def build(request: Request, drivers: Mapping[str, Driver[Any]], options: Mapping
     layers = request.site.layers
     steps: list[Step] = list(own.plan(Layer("castle", layers[0].role, own.name), None, request))
     for layer in layers:
+        if layer.role is Role.TREASURES and not request.concerns(layer.id):
+            continue
         steps.extend(drivers[layer.driver].plan(layer, options[layer.id], request))
     edges = _edges(steps, {layer.id: layer for layer in layers})
     return Plan(

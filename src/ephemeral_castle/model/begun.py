@@ -29,10 +29,11 @@ class NeededFile:
 
 @dataclass(frozen=True)
 class Begun:
-    """Definition and needed files of one run. `files`: by absolute path."""
+    """Definition and needed files of one run. `files`: by absolute path; `version`: of the castle that planned it."""
 
     castle: Castle
     files: Mapping[str, NeededFile] = field(default_factory=dict)
+    version: str = ""
 
     @cached_property
     def digest(self) -> str:
@@ -42,13 +43,13 @@ class Begun:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data; `from_json` is its inverse."""
         files = {path: dataclasses.asdict(file) for path, file in self.files.items()}
-        return {"v": 1, "castle": dataclasses.asdict(self.castle), "files": files}
+        return {"v": 1, "castle": dataclasses.asdict(self.castle), "files": files, "version": self.version}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Begun:
         """Reads what was stored, also by a newer castle: unknown keys are ignored."""
         files = _built(Mapping[str, NeededFile], data.get("files", {}))
-        return cls(_built(Castle, data["castle"]), files)
+        return cls(_built(Castle, data["castle"]), files, str(data.get("version", "")))
 
 
 def meaning(castle: Castle) -> str:

@@ -133,7 +133,7 @@ def several_lineages(view: RepoView, recorded: Recorded | None) -> Refuse:
         Code.SEVERAL_LINEAGES,
         f"repo{view.key} does not hold exactly one database cluster",
         listed,
-        ("a default restore would take the newest, which may be empty", "pick one: castle raise --set LABEL"),
+        ("a default restore would take the newest, which may be empty", "pick one: castle raise --set LAYER=LABEL"),
     )
 
 
@@ -243,7 +243,7 @@ def set_unusable(view: RepoView, why: str) -> Refuse:
         Code.SET_UNUSABLE,
         "the backup that should be restored cannot be used",
         why,
-        (*offer, "pick another one: castle raise --set LABEL"),
+        (*offer, "pick another one: castle raise --set LAYER=LABEL"),
     )
 
 

@@ -104,6 +104,8 @@ SELECT jsonb_build_object(
   'server', pg_postmaster_start_time()::text,
   'at', extract(epoch FROM clock_timestamp()));"""
 
+LAST_ARCHIVED = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver;"
+
 CHECKPOINT = "CHECKPOINT;"
 
 

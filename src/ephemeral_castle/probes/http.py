@@ -186,6 +186,12 @@ class HttpProbe:
         """A probe changes nothing."""
         return None
 
+    async def settled(self, ctx: Context, /) -> str:
+        """The pages, asked once. Files are compared in the life that they came home to, before anybody changes them."""
+        pages = [page for page in self._wanted(ctx) if not page.sha256]
+        faults, _ = await self._ask(ctx, pages, await self._address(ctx))
+        return "; ".join(faults)
+
     @staticmethod
     def _wanted(ctx: Context) -> list[Wanted]:
         options: HttpOptions = ctx.options

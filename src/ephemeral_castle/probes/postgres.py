@@ -57,6 +57,8 @@ class PostgresProbe:
             return []
         if request.verb not in (Verb.REBIRTH, Verb.RAISE, Verb.RESTORE, Verb.DRILL):
             return []
+        if not request.concerns(options.database):
+            return []
         database = options.database
         make = partial(Step, layer=layer.id, driver=self.name, effect=Effect.READ, exact=True, params={"v": 1})
         ready = make(
@@ -101,6 +103,11 @@ class PostgresProbe:
     async def act(self, step: Step, ctx: Context, /) -> Observation | None:
         """A probe changes nothing."""
         return None
+
+    async def settled(self, ctx: Context, /) -> str:
+        """A probe changes nothing; this one needs a container, and so is asked in a run only."""
+        del ctx
+        return ""
 
     async def close(self) -> None:
         """Ends the probers."""

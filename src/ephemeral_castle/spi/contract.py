@@ -144,7 +144,7 @@ def needs_can_be_met(subject: Subject) -> None:
         for step in steps:
             for need in step.needs:
                 token = need.removesuffix("?")
-                met = need.endswith("?") or token in own or token in others
+                met = need.endswith(("?", "*")) or token in own or token in others
                 _demand(met, f"{step.id}: nobody provides {need} when the verb is {request.verb}")
                 for provider in own.get(token, ()):
                     later = PHASES.index(provider.phase) > max(DESTROY, PHASES.index(step.phase))

@@ -23,7 +23,9 @@ class Request:
         full: make a full backup. expire: let the keeper expire old backups.
         prove: prove a fresh backup even where the last proof is young enough.
         to: point in time for `restore`, ISO 8601. side: bring it up beside the living one.
-        set_label: a backup picked by a person, or "".
+        set_label: a backup picked by a person where the site has one treasure, or "". set_labels: the same by layer;
+            read both through `label_of`.
+        only: treasures that a restore is about; empty for all of them.
         keep: leave a drill's castle standing when it fails.
     """
 
@@ -42,7 +44,17 @@ class Request:
     to: str = ""
     side: bool = False
     set_label: str = ""
+    set_labels: Mapping[str, str] = field(default_factory=dict)
+    only: Sequence[str] = ()
     keep: bool = False
+
+    def label_of(self, layer: str) -> str:
+        """The backup that a person picked for a treasure, or ""."""
+        return self.set_labels.get(layer, self.set_label)
+
+    def concerns(self, layer: str) -> bool:
+        """Whether the run is about this treasure: a restore may be of some only."""
+        return not self.only or layer in self.only
 
     def flags(self) -> dict[str, Any]:
         """The plain values, for storing with the plan."""
@@ -59,6 +71,8 @@ class Request:
             "to": self.to,
             "side": self.side,
             "set_label": self.set_label,
+            "set_labels": dict(self.set_labels),
+            "only": list(self.only),
             "keep": self.keep,
         }
 
@@ -221,6 +235,18 @@ class Ground(Protocol):
 
     async def machine(self, name: str, ctx: Context, life: int, /) -> Machine:
         """The machine of that name in that life."""
+        ...
+
+
+class Settling(Protocol):
+    """Optional: a driver that can tell by a look whether a raise would change anything of its layer."""
+
+    async def settled(self, ctx: Context, /) -> str:
+        """Why a raise would change something, or might; "" when it was seen that it would change nothing.
+
+        Changes nothing itself. `ctx.facts` and `ctx.published` are those of the run that raised this life: they say
+        what was wanted then, and nothing about how it stands now. A layer whose driver cannot tell is raised.
+        """
         ...
 
 

@@ -278,6 +278,10 @@ class _Source:
         self.doors.ask(f"read {folder}")
         return {}
 
+    async def is_kept(self, sha: str, ref: str = "") -> bool:
+        self.doors.ask(f"is kept {sha}")
+        return True
+
     async def keep(self, sha: str, ref: str = "") -> None:
         self.doors.ask(f"keep {sha}", writes=True)
 

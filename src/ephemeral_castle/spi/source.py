@@ -65,6 +65,10 @@ class Source(Protocol):
         """
         ...
 
+    async def is_kept(self, sha: str, ref: str = "") -> bool:
+        """Whether the treasury has the copy that `keep` would store there."""
+        ...
+
     async def keep(self, sha: str, ref: str = "") -> None:
         """Keeps a commit with its history in the treasury, encrypted, if it is not there yet.
 

@@ -310,8 +310,16 @@ class Identities(Protocol):
         """Creates (or adopts) an account that lists, and reads below this folder: proofs and drills."""
         ...
 
+    async def may_read(self, name: str, repositories: str = "pgbackrest") -> bool:
+        """Whether the account exists with exactly the rights of such a reader."""
+        ...
+
     async def mint_keeper(self, name: str, secret: str, repositories: str = "pgbackrest") -> None:
         """Creates (or adopts) an account that may also put and delete below this folder: it expires backups."""
+        ...
+
+    async def may_keep(self, name: str, repositories: str = "pgbackrest") -> bool:
+        """Whether the account exists with exactly the rights of such a keeper."""
         ...
 
     async def revoke(self, name: str) -> None:

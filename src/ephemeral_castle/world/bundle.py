@@ -79,14 +79,27 @@ class RealWorld:
 
     async def publish(self, name: str, address: str, port: int) -> int:
         """See `spi.world.World`. The port stays the same from life to life where it is free."""
-        file, target = self.runtime / f"{name}.target", f"{address}:{port}"
+        file, target = self._target(name), f"{address}:{port}"
         changed = not file.exists() or file.read_text() != target
         file.write_text(target)
-        route = Route(f"127.0.0.1:{self.forwarders.port(name)}", f"@{file}", connect_in=self.enclosure.name)
+        route = self._route(name)
         listening = await self.forwarders.ensure(name, route)
         if changed:
             self.forwarders.cut(name)
         return listening
+
+    def published(self, name: str, address: str, port: int) -> bool:
+        """Whether `publish` would find its door open, and leading there."""
+        file = self._target(name)
+        leads = file.exists() and file.read_text() == f"{address}:{port}"
+        return leads and self.forwarders.serves(name, self._route(name))
+
+    def _target(self, name: str) -> Path:
+        return self.runtime / f"{name}.target"
+
+    def _route(self, name: str) -> Route:
+        listen = f"127.0.0.1:{self.forwarders.port(name)}"
+        return Route(listen, f"@{self._target(name)}", connect_in=self.enclosure.name)
 
     def podman_transport(self, container: str) -> Transport:
         """See `spi.world.World`."""

@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import sys
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING
 
 from ephemeral_castle.errors import Permanent
@@ -71,7 +71,7 @@ class Forwarders:
         wanted = route.mark()
         running = ProcessMark.read(self._pid_file(name))
         if running is not None and running.alive:
-            if running.command == wanted:
+            if self.serves(name, route):
                 return self.port(name)
             await running.end(self._clock)
         self._runtime.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -93,6 +93,15 @@ class Forwarders:
         """Whether it runs."""
         mark = ProcessMark.read(self._pid_file(name))
         return mark is not None and mark.alive
+
+    def serves(self, name: str, route: Route) -> bool:
+        """Whether it runs, and carries just this: also one that was told to take any port, and took this one."""
+        running = ProcessMark.read(self._pid_file(name))
+        if running is None or not running.alive:
+            return False
+        host, port = address(route.listen)
+        any_port = replace(route, listen=f"{host}:0")
+        return running.command == route.mark() or (port == self.port(name) and running.command == any_port.mark())
 
     def port(self, name: str) -> int:
         """The port it listens on (or last did); 0 when it was never started."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ephemeral_castle.errors import CastleError, Damaged, NotFound, Refused
+from ephemeral_castle.errors import CastleError, Damaged, NotFound, Refused, Transient
 from ephemeral_castle.model.giturl import BadAddress, check_ref, is_full_id
 from ephemeral_castle.spi.world import File, Revision
 from ephemeral_castle.world.flock import locked
@@ -78,11 +78,18 @@ class GitSource:
         async with self._alone():
             return await self._twice(lambda: self._read(sha, place))
 
+    async def is_kept(self, sha: str, ref: str = "") -> bool:
+        """See `spi.world.Source`."""
+        newest = newest_of(await self._copies.all(), self._named(sha, ref))
+        return newest is not None and newest.sha == sha and await self._copies.has(newest)
+
+    def _named(self, sha: str, ref: str) -> str:
+        return ref or self._wanted.get(sha) or self._repository.ref
+
     async def keep(self, sha: str, ref: str = "") -> None:
         """See `spi.world.Source`."""
-        wanted = ref or self._wanted.get(sha) or self._repository.ref
-        newest = newest_of(await self._copies.all(), wanted)
-        if newest is not None and newest.sha == sha and await self._copies.has(newest):
+        wanted = self._named(sha, ref)
+        if await self.is_kept(sha, ref):
             return
         async with self._alone():
             await self._twice(lambda: self._obtain(sha))
@@ -120,6 +127,8 @@ class GitSource:
             return await self._revision(wanted, wanted, "cache")
         try:
             refs = await self._remote.refs()
+        except CacheBroken:
+            raise
         except CastleError as trouble:
             return await self._from_treasury(wanted, trouble)
         name = find(wanted, refs, self._remote.where)
@@ -129,6 +138,8 @@ class GitSource:
             raise
         except CastleError as trouble:
             return await self._from_treasury(wanted, trouble)
+        if not sha and is_full_id(wanted):
+            return await self._from_treasury(wanted, no_commit(wanted, self._remote.where))
         if not sha:
             raise no_commit(wanted, self._remote.where)
         return await self._revision(sha, wanted, "remote", await self._went_back(wanted, sha))
@@ -147,7 +158,10 @@ class GitSource:
         return await self._cache.name(sha) if await self._cache.names_lead_to(sha) else ""
 
     async def _from_treasury(self, wanted: str, trouble: CastleError) -> Revision:
+        """The copy of what is wanted, where nobody answers; and of a whole commit id, which cannot be another."""
         copy = newest_of(await self._copies.all(), wanted)
+        if copy is not None and not (self._is_silence(trouble) or is_full_id(wanted)):
+            raise _refusal(trouble, wanted, copy) from None
         if copy is None:
             raise type(trouble)(
                 trouble.message,
@@ -162,6 +176,11 @@ class GitSource:
             f"of {_moment(copy.kept)} in the treasury: what was pushed since is not in it"
         )
         return await self._revision(copy.sha, wanted, "bundle", (note,))
+
+    def _is_silence(self, trouble: CastleError) -> bool:
+        """Whether nobody answered. Behind a path nobody does: a folder that is gone is a disk that is gone."""
+        gone = isinstance(trouble, NotFound) and self._remote.address.kind == "file"
+        return gone or isinstance(trouble, Transient)
 
     async def _take(self, copy: Copy) -> None:
         if not await self._cache.has(copy.sha):
@@ -213,6 +232,20 @@ class GitSource:
         if not files:
             raise NotFound(f"the folder `{folder}` of the repository is empty", where=sha[:12])
         return files
+
+
+def _refusal(trouble: CastleError, wanted: str, copy: Copy) -> CastleError:
+    """An answer that is no revision: a key that was taken away, another host; what was pushed since would be lost."""
+    return type(trouble)(
+        trouble.message,
+        where=trouble.where,
+        why=trouble.why,
+        state=f"nothing was changed; the treasury holds a copy of `{wanted}`, which is not taken when a host refuses",
+        hints=[
+            *trouble.hints,
+            f"to use the copy of {_moment(copy.kept)} ({copy.subject}): `repository.ref: {copy.sha}` in the definition",
+        ],
+    )
 
 
 def _moment(seconds: float) -> str:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 CONNECT = 5  # seconds
 ANSWER = 15.0  # seconds until the list of revisions must be here
-TRANSFER = 300.0  # seconds until all of it must be here
+STALLED = 60  # seconds without a byte that end a transfer; a host that packs for long says so every few seconds
+TRANSFER = 3600.0  # seconds until all of it must be here, at the most: a step that waits for it has its own deadline
+ALIVE = 5  # seconds between two questions whether an SSH host is there
 ALIAS = "castle-repository"  # the name under which the host key is known
 ACCOUNT = "git"  # where the address names none: hosts that take tokens do not look at it
 
@@ -112,7 +114,7 @@ class GitRemote:
         return settings, {}
 
     async def _https(self, files: ExitStack) -> list[str]:
-        settings = ["http.sslVerify=true", "http.lowSpeedLimit=1", "http.lowSpeedTime=30"]
+        settings = ["http.sslVerify=true", "http.lowSpeedLimit=1", f"http.lowSpeedTime={STALLED}"]
         if self._repository.ca:
             if not await asyncio.to_thread(Path(self._repository.ca).is_file):
                 raise NotFound("the CA of the repository's host is not there", where=self._repository.ca)
@@ -152,8 +154,8 @@ class GitRemote:
             "ForwardAgent": "no",
             "ControlPath": "none",
             "ConnectTimeout": str(CONNECT),
-            "ServerAliveInterval": "5",
-            "ServerAliveCountMax": "3",
+            "ServerAliveInterval": str(ALIVE),
+            "ServerAliveCountMax": str(STALLED // ALIVE),
         }
         flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
         return shlex.join(["ssh", "-F", "/dev/null", *flags])

@@ -27,7 +27,7 @@ _DENIED = re.compile(
 _SILENT = re.compile(
     r"could not resolve|name or service not known|temporary failure in name|connection refused|timed? ?out|unreachable|"
     r"no route to host|connection reset|connection closed|too slow|early eof|hung up|could not connect|"
-    r"failed to connect|error: 5\d\d|empty reply", re.IGNORECASE
+    r"failed to connect|error: (429|5\d\d)|empty reply|unexpected eof|broken pipe", re.IGNORECASE
 )  # fmt: skip
 _MISSING = re.compile(
     r"not found|does not appear to be a git repository|does not exist|no such file|project you were looking for",

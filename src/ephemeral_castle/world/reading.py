@@ -79,6 +79,14 @@ class ReadingIdentities:
         """See `spi.world.Identities`."""
         return await self._identities.may_write(name, rights)
 
+    async def may_read(self, name: str, repositories: str = "pgbackrest") -> bool:
+        """See `spi.world.Identities`."""
+        return await self._identities.may_read(name, repositories)
+
+    async def may_keep(self, name: str, repositories: str = "pgbackrest") -> bool:
+        """See `spi.world.Identities`."""
+        return await self._identities.may_keep(name, repositories)
+
     async def mint_reader(self, name: str, secret: str, repositories: str = "pgbackrest") -> None:
         """See `spi.world.Identities`."""
         await self._identities.mint_reader(name, secret, repositories)

@@ -147,6 +147,7 @@ class MemoryIdentities:
     def __init__(self) -> None:
         self.accounts: dict[str, str] = {}
         self.rights: dict[str, tuple[Rights, ...]] = {}
+        self.folders: dict[str, str] = {}
         self.revoked: list[str] = []
         self.before: Hook | None = None
 
@@ -169,11 +170,23 @@ class MemoryIdentities:
         """See `spi.world.Identities`."""
         await self._begin("mint_reader", name)
         self.accounts[name] = "reader"
+        self.folders[name] = repositories
+
+    async def may_read(self, name: str, repositories: str = "pgbackrest") -> bool:
+        """See `spi.world.Identities`."""
+        await self._begin("may_read", name)
+        return self.accounts.get(name) == "reader" and self.folders.get(name) == repositories
 
     async def mint_keeper(self, name: str, secret: str, repositories: str = "pgbackrest") -> None:
         """See `spi.world.Identities`."""
         await self._begin("mint_keeper", name)
         self.accounts[name] = "keeper"
+        self.folders[name] = repositories
+
+    async def may_keep(self, name: str, repositories: str = "pgbackrest") -> bool:
+        """See `spi.world.Identities`."""
+        await self._begin("may_keep", name)
+        return self.accounts.get(name) == "keeper" and self.folders.get(name) == repositories
 
     async def revoke(self, name: str) -> None:
         """See `spi.world.Identities`."""
@@ -254,6 +267,10 @@ class MemorySource:
         if not found:
             raise NotFound(f"the repository has no folder `{folder}`", where=sha[:12])
         return found
+
+    async def is_kept(self, sha: str, ref: str = "") -> bool:
+        """See `spi.world.Source`."""
+        return (sha, ref) in self.kept
 
     async def keep(self, sha: str, ref: str = "") -> None:
         """See `spi.world.Source`."""

@@ -69,7 +69,9 @@ class PrefixTransport:
             probe = await self._exec.run(self._alive, env=self._env, timeout=PROBE_TIMEOUT)
             if probe.ok and probe.out.strip() == "true":
                 return
-            why = result.last_words(1) if result.err.strip() else probe.last_words(1) or "it does not run"
+            why = result.last_words(1) if result.err.strip() else probe.last_words(1)
+            if probe.ok:  # podman knows the machine; what the command said is about its end, if that
+                why = f"it does not run ({why})" if why and why != probe.out.strip() else "it does not run"
         elif result.err.lstrip().startswith("Error: "):
             why = result.last_words(1)
         else:

@@ -12,7 +12,7 @@ from ephemeral_castle.engine.context import Shared, StepContext
 from ephemeral_castle.engine.own import OwnDriver, rights_of
 from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Treasury, Verb
 from ephemeral_castle.model.record import Record
-from ephemeral_castle.model.step import State
+from ephemeral_castle.model.step import Effect, State
 from ephemeral_castle.spi.driver import Request
 from ephemeral_castle.spi.world import Rights
 
@@ -140,3 +140,22 @@ def test_a_proof_is_recorded_once_a_newer_one_stands_there() -> None:
         proofs = {"database": {**known, "proof": {"label": "B", "at": at}}}
         shared.record = dataclasses.replace(record("r1"), lineage=proofs)
         assert asyncio.run(driver.observe(step, ctx)).state is state
+
+
+def test_rights_of_the_writer_that_were_lost_stayed_lost_on_a_resume() -> None:
+    """The step was done, so nobody looked again: every backup of the new life was refused by the treasury."""
+    for verb in (Verb.RAISE, Verb.REBIRTH):
+        _, step, _, _ = begin(verb, record("r1"), "writer")
+        assert step.recheck
+        assert step.effect is Effect.CONVERGE
+
+
+def test_a_seal_of_one_treasure_stayed_when_another_alone_was_restored() -> None:
+    """The services go on after it; a later death would have brought back what was there at the seal."""
+    driver, step, ctx, records = begin(Verb.RESTORE, record("r1"), "unseal")
+    shared = cast("Any", ctx.shared)
+    shared.request = dataclasses.replace(ctx.request, only=("files",))
+    shared.view = SimpleNamespace(steps={}, facts=lambda _: {})
+    assert asyncio.run(driver.observe(step, ctx)).state is State.NOT_REACHED
+    asyncio.run(driver.act(step, ctx))
+    assert "seal" not in records.kept.lineage["database"]

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from ephemeral_castle.cli.worlds import repository_of
-from ephemeral_castle.errors import CastleError, NotFound, Refused
-from ephemeral_castle.model.castle import Castle, Repository, Treasury
+from ephemeral_castle.drivers.compose import steps as compose
+from ephemeral_castle.errors import CastleError, Denied, NotFound, Permanent, Refused, Transient, Unreachable
+from ephemeral_castle.model.castle import Castle, Layer, Repository, Role, Treasury
+from ephemeral_castle.model.giturl import Address
 from ephemeral_castle.world import git as git_module
+from ephemeral_castle.world import git_remote
 from ephemeral_castle.world.git import GitSource
 from ephemeral_castle.world.git_copies import INDEX
 from tests.githosts import Origin, Place
@@ -139,6 +142,50 @@ async def test_a_dead_repository_is_replaced_by_the_copy_in_the_treasury_also_on
     assert (await place.source(repository).read(sha, "data"))["compose.yaml"].content == b"services: {}"
     place.lose_computer()
     assert (await place.source(repository).resolve(sha)).source == "bundle"
+
+
+@pytest.mark.parametrize("refusal", [Denied, NotFound, Refused, Permanent])
+async def test_a_refusal_counted_as_silence(origin, place, repository, monkeypatch, refusal):
+    """A token that was revoked, or another host behind the name: the run went on with an old copy, and a warning."""
+    sha = origin.commit({"a": "1"})
+    source = place.source(repository)
+    await source.keep((await source.resolve()).sha)
+    place.lose_computer()
+    elsewhere = place.source(repository)
+    host = Address("https", "/castle.git", "", "git.example", 0)
+
+    async def refuse(*_: object) -> bool:
+        raise refusal("the repository refuses us", why="HTTP 403", hints=["look at the secret"])
+
+    monkeypatch.setattr(elsewhere, "_remote", SimpleNamespace(refs=refuse, fetch=refuse, address=host, where=host.url))
+    with pytest.raises(refusal, match="refuses us") as caught:
+        await elsewhere.resolve()
+    assert caught.value.why == "HTTP 403"
+    assert "nothing was changed" in caught.value.state
+    assert caught.value.hints[0] == "look at the secret"
+    assert f"`repository.ref: {sha}`" in caught.value.hints[-1]
+    assert (await elsewhere.resolve(sha)).source == "bundle"
+
+
+@pytest.mark.parametrize("silence", [Unreachable, Transient])
+async def test_silence_of_a_host_is_filled_by_the_copy(origin, place, repository, monkeypatch, silence):
+    sha = origin.commit({"a": "1"})
+    source = place.source(repository)
+    await source.keep((await source.resolve()).sha)
+
+    async def silent() -> None:
+        raise silence("the repository does not answer")
+
+    monkeypatch.setattr(source._remote, "refs", silent)
+    revision = await source.resolve()
+    assert (revision.sha, revision.source) == (sha, "bundle")
+
+
+def test_a_transfer_was_cut_after_five_minutes_however_fast_it_went() -> None:
+    """A repository of some hundred MiB never came over a slow line; what stalls is found by git and ssh themselves."""
+    source = next(step for step in compose._prepare(Layer("blog", Role.WALLS, "compose")) if step.action == "source")
+    assert source.deadline >= git_remote.TRANSFER >= 3600
+    assert git_remote.STALLED <= 60
 
 
 async def test_the_copy_is_encrypted(origin, place, repository):

@@ -56,6 +56,21 @@ async def test_the_same_answer_of_a_dead_machine_is_unreachable(code, alive):
     assert "state improper" in caught.value.why
 
 
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("Error: container state improper", "it does not run (Error: container state improper)"),
+        ("", "it does not run"),
+    ],
+)
+async def test_a_machine_that_stopped_is_said_to_be_stopped(said, why):
+    """What the command said last was all that a person read: not that the machine had ended under it."""
+    way, _ = transport(Result(137, "", said), STOPPED)
+    with pytest.raises(Unreachable) as caught:
+        await way.run(["true"])
+    assert caught.value.why == why
+
+
 async def test_killed_with_the_machine_without_a_word():
     way, _ = transport(Result(137, "", ""), GONE)
     with pytest.raises(Unreachable) as caught:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ephemeral_castle.cli import exit_codes
+from ephemeral_castle.cli.chosen import chosen
 from ephemeral_castle.cli.command import VerbCommand
 from ephemeral_castle.cli.load import load
 from ephemeral_castle.cli.options import Common, common, life_options
@@ -41,6 +42,7 @@ def command(told: Common, verb: str, *, offline: bool, **flags: Any) -> int:
     """
     request = request_of(flags)
     castle = load(told)
+    request = chosen(request, castle.site(told.site), Verb(verb))
     wired = wiring()
     plan = wired.offline_plan(castle, Verb(verb), told.site, request)
     survey = None if offline else asyncio.run(wired.survey(castle, told.site))

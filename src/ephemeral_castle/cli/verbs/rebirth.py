@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ephemeral_castle.cli import exit_codes
+from ephemeral_castle.cli.chosen import chosen
 from ephemeral_castle.cli.command import VerbCommand
 from ephemeral_castle.cli.confirm import confirm_name
 from ephemeral_castle.cli.load import load
@@ -48,6 +49,7 @@ def command(told: Common, confirm: str | None, *, detach: bool, enforce_budget: 
     """
     request = request_of(flags)
     castle = load(told)
+    request = chosen(request, castle.site(told.site), Verb.REBIRTH)
     site = castle.site(told.site).name
     what = f"This destroys castle {castle.name} on site {site} and brings it back. `castle plan` shows every step."
     confirm_name(castle.name, confirm, what, as_json=told.json)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ephemeral_castle.cli import exit_codes
+from ephemeral_castle.cli.chosen import chosen
 from ephemeral_castle.cli.command import VerbCommand
 from ephemeral_castle.cli.confirm import confirm_name
 from ephemeral_castle.cli.load import load
-from ephemeral_castle.cli.options import Common, common, confirm_option, detach_option
+from ephemeral_castle.cli.options import Common, common, confirm_option, detach_option, set_option
 from ephemeral_castle.cli.request import point_in_time, request_of
 from ephemeral_castle.cli.runs import start
 from ephemeral_castle.model.castle import Verb
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @click.command(
@@ -22,25 +26,35 @@ from ephemeral_castle.model.castle import Verb
     examples=(
         ("castle restore --to 2026-02-07T19:00:00+01:00 --side", "a copy beside the living database"),
         ("castle restore --to 2026-02-07T19:00:00+01:00", "in place; asks for the castle's name"),
-        ("castle restore --set 20261122-032815F --confirm tazlab", "in place, from one backup"),
+        ("castle restore --set database=20261122-032815F", "in place, one treasure from one backup"),
     ),
     exit_codes=(*exit_codes.ON_RUNS, exit_codes.UNCONFIRMED),
 )
 @click.option("--to", metavar="TIME", default="", help="Point in time, ISO 8601 with offset; the newest without it.")
 @click.option("--side", is_flag=True, help="Bring a copy up beside the living database; changes nothing else.")
-@click.option("--set", "set_label", metavar="LABEL", default="", help="Restore from this backup.")
+@click.option("--layer", "only", metavar="NAME", multiple=True, help="Restore this treasure only. Repeatable.")
+@set_option
 @confirm_option
 @detach_option
 @common(progress=True)
 def command(told: Common, confirm: str | None, *, to: str, side: bool, detach: bool, **flags: Any) -> int:
     """Bring data back from the repository, in place or beside the living.
 
-    In place replaces the living database, after what it holds was archived.
+    In place replaces the living data, after what they hold was archived. Without --layer every treasure is restored,
+    and with --set those that are named.
     """
     request = request_of({"to": point_in_time(to) if to else "", "side": side, **flags})
     castle = load(told)
+    request = chosen(request, castle.site(told.site), Verb.RESTORE)
     if not side:
-        when = f"as of {to}" if to else "from the newest backup"
-        what = f"This replaces the living data of castle {castle.name} with that {when}. --side only brings up a copy."
+        what = _what(castle.name, to, request)
         confirm_name(castle.name, confirm, what, as_json=told.json)
     return start(told, castle, Verb.RESTORE, request, detach=detach)
+
+
+def _what(castle: str, to: str, request: Mapping[str, Any]) -> str:
+    """What a restore in place does, for who is asked whether it may."""
+    picked = ", ".join(sorted({request.get("set_label", ""), *request.get("set_labels", {}).values()} - {""}))
+    when = f"as of {to}" if to else f"of backup {picked}" if picked else "from the newest backup"
+    whose = f"{', '.join(request['only'])} in castle {castle}" if "only" in request else f"castle {castle}"
+    return f"This replaces the living data of {whose} with that {when}. --side only brings up a copy."

@@ -65,3 +65,9 @@ class CertificatesDriver:
         from ephemeral_castle.drivers.certificates import looking
 
         return await looking.status(ctx)
+
+    async def settled(self, ctx: Context, /) -> str:
+        """Whether services would be given the same certificate again."""
+        from ephemeral_castle.drivers.certificates import ready
+
+        return await ready.settled(ctx)

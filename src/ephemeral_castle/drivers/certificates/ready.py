@@ -54,6 +54,16 @@ class Ready:
         await vault.take_over(self.ctx, coming)
 
 
+async def settled(ctx: Context) -> str:
+    """Why a raise would have another certificate issued or handed over; "" when it would not."""
+    seen = await see(ctx)
+    if seen.waiting is not None:
+        return "a newer certificate is in the vault"
+    if not seen.mine.good:
+        return seen.mine.why
+    return f"the certificate is due: {in_words(seen.mine)}" if seen.mine.due else ""
+
+
 class Obtain:
     """A certificate that will do is in the vault before anything is destroyed, so that no life begins without one."""
 

@@ -47,6 +47,13 @@ class ComposeDriver:
 
         return await look(ctx)
 
+    async def settled(self, ctx: Context, /) -> str:
+        """Whether the newest revision runs as it was handed over, and is well."""
+        from ephemeral_castle.drivers.compose.part import Desk
+        from ephemeral_castle.drivers.compose.settled import settled
+
+        return await settled(ctx, self.desks.setdefault(ctx.layer.id, Desk()))
+
     async def images_of(
         self, layer: Layer, options: ComposeOptions, source: Source | None, /
     ) -> tuple[Sequence[Recipe], Sequence[str]]:
@@ -56,6 +63,7 @@ class ComposeDriver:
         return await ahead(layer, options, source)
 
     def _part(self, step: Step, ctx: Context) -> Any:
+        from ephemeral_castle.drivers.compose.again import Again
         from ephemeral_castle.drivers.compose.healthy import Healthy
         from ephemeral_castle.drivers.compose.images import Images
         from ephemeral_castle.drivers.compose.part import Desk
@@ -63,6 +71,7 @@ class ComposeDriver:
         from ephemeral_castle.drivers.compose.still import Still
         from ephemeral_castle.drivers.compose.up import Up
 
-        parts = {"source": Source, "images": Images, "still": Still, "up": Up, "healthy": Healthy}
-        part: Any = parts[step.action.split("-")[0]]
+        parts: dict[str, Any] = {"source": Source, "images": Images, "still": Still, "again": Again}
+        parts |= {"up": Up, "healthy": Healthy}
+        part = parts[step.action.split("-")[0]]
         return part(ctx, self.desks.setdefault(ctx.layer.id, Desk()), str(step.params.get("machine", "")))

@@ -60,7 +60,7 @@ async def send(
 
     Args:
         machine: where.
-        verb: "see", "up", "health", "moving", "still" or "again".
+        verb: "see", "up", "health", "moving", "still", "waiting" or "again".
         layer: id of the layer.
         request: what the hand is told.
         archive: for "up": the files. Secrets go this way only, by standard input.

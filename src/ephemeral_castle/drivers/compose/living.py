@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 
-from ephemeral_castle.drivers.compose.part import Part, machines_of, variable
+from ephemeral_castle.drivers.compose.machines import machines_of
+from ephemeral_castle.drivers.compose.part import Part, variable
 from ephemeral_castle.drivers.compose.reading import Reading
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.spi import marks

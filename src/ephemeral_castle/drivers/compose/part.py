@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ephemeral_castle.drivers.compose import reading
+from ephemeral_castle.drivers.compose.machines import machines_of
 from ephemeral_castle.drivers.compose.options import ComposeOptions
 from ephemeral_castle.drivers.compose.reading import Reading, Wanted
 from ephemeral_castle.errors import NotFound, Permanent
@@ -123,12 +124,6 @@ def mending(ctx: Context) -> str:
 def variable(prefix: str, name: str, suffix: str = "") -> str:
     """`CASTLE_ADDRESS_DATA` of "data"."""
     return f"CASTLE_{prefix}{name.upper().replace('-', '_')}{suffix}"
-
-
-def machines_of(request: Request) -> list[str]:
-    """Names of the machines of the site."""
-    grounds = [layer for layer in request.site.layers if layer.role is Role.GROUND]
-    return [name for layer in grounds for name in (layer.options.get("machines") or {})]
 
 
 def offered(layer: Layer, request: Request) -> tuple[str, ...]:

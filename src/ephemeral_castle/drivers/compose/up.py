@@ -28,7 +28,12 @@ class Up(Living):
             return Observation(NOT_REACHED, f"the secret `{unmade}` is still to be made")
         digest, _ = errand.tool()
         request = {**parcel.request(digest), "check": True}
-        seen = await errand.send(machine, "see", self.layer, request)
+        return self.judged(parcel, machine, request, await errand.send(machine, "see", self.layer, request))
+
+    def judged(
+        self, parcel: Parcel, machine: Machine, request: Mapping[str, Any], seen: Mapping[str, Any]
+    ) -> Observation:
+        """Whether what a machine says of itself is what it is to have. `request`: of the parcel."""
         (self.desk.has_tool.add if seen["tool"] else self.desk.has_tool.discard)(self.name)
         if seen["digest"] != request["digest"]:
             return Observation(NOT_REACHED, "something else, or nothing, was applied")

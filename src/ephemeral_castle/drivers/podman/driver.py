@@ -170,6 +170,12 @@ class PodmanDriver:
                 alarms.append({"severity": "error", "text": f"machine {machine.id} is {state}", "mend": "castle raise"})
         return {"machines": machines, "states": states, "alarms": alarms}
 
+    async def settled(self, ctx: Context, /) -> str:
+        """Every machine runs; from here on they are entered by the short way."""
+        from ephemeral_castle.drivers.podman.settled import settled
+
+        return await settled(ctx, self.transports)
+
     async def machine(self, name: str, ctx: Context, life: int, /) -> Machine:
         """The machine of that name in that life, with a way in."""
         planned = Fleet(ctx).planned(name, life)

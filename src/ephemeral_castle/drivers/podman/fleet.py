@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import ipaddress
 import json
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Seen:
-    """A container or volume that is. `ours`: it carries this castle's mark."""
+    """A container or volume that is. `ours`: it carries this castle's mark; `pid`: of a container's first process."""
 
     kind: str
     id: str
@@ -43,6 +44,7 @@ class Seen:
     life: int
     machine: str
     running: bool
+    pid: int = 0
 
     def of(self, life: int) -> bool:
         """Whether it is a machine, or its volume, of this castle's life."""
@@ -127,7 +129,8 @@ class Fleet:
         labels = item.get("Labels") or {}
         name = (item.get("Names") or [item.get("Name", "")])[0]
         ident = item.get("Id") or item.get("ID") or ""
-        return self._seen("container", ident, name, labels, running=item.get("State") == "running")
+        seen = self._seen("container", ident, name, labels, running=item.get("State") == "running")
+        return dataclasses.replace(seen, pid=int(item.get("Pid") or 0))
 
     def _volume(self, item: dict[str, Any]) -> Seen:
         return self._seen("volume", item["Name"], item["Name"], item.get("Labels") or {}, running=False)

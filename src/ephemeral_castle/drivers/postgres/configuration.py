@@ -65,13 +65,16 @@ async def identity(part: Part, kind: str, life: int) -> tuple[str, Secret]:
 
 
 async def admit(part: Part, access: Access) -> None:
-    """Makes the account of the reader or the keeper, where the treasury has accounts and this one is missing."""
+    """Makes the account of the reader or the keeper where it, or one of its rights, is missing."""
     identities = part.ctx.world.identities
     if identities is None:
         return
     name, value = await identity(part, access.value, part.ctx.life)
-    if not await identities.exists(name):
-        mint = identities.mint_reader if access is Access.READER else identities.mint_keeper
+    if access is Access.READER:
+        has, mint = identities.may_read, identities.mint_reader
+    else:
+        has, mint = identities.may_keep, identities.mint_keeper
+    if not await has(name):
         await mint(name, value.reveal())
 
 

@@ -64,6 +64,12 @@ class PostgresDriver:
         """For `castle status`."""
         return await look(ctx, self._desk(ctx))
 
+    async def settled(self, ctx: Context, /) -> str:
+        """Whether server, PgBouncer and users are as a raise would leave them."""
+        from ephemeral_castle.drivers.postgres.settled import settled
+
+        return await settled(ctx, self._desk(ctx))
+
     async def close(self) -> None:
         """Ends sessions and the container for proofs."""
         for desk in self.desks.values():

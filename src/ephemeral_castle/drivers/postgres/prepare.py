@@ -11,7 +11,7 @@ from ephemeral_castle.drivers.postgres.prove import QUIET
 from ephemeral_castle.drivers.postgres.sides import odd_one
 from ephemeral_castle.errors import Refused, Unreachable
 from ephemeral_castle.model.castle import Verb
-from ephemeral_castle.model.step import Observation
+from ephemeral_castle.model.step import Observation, State
 from ephemeral_castle.postgres.states import Absent
 from ephemeral_castle.spi.cold import drop, see_dropped
 
@@ -64,7 +64,10 @@ class Revive(Part):
         """Running, or not there at all, or to be left as it is: stopped by the seal, or with its end begun."""
         if self.ctx.passed_no_return:
             return Observation(REACHED, "its end has begun")
-        if not self.facts_of_ground().get("volumes"):
+        listed = self.facts_of_ground().get("volumes")
+        if listed is None:  # not seen is not absent
+            return Observation(State.UNKNOWN, "no layer of the ground has listed what stands of the old life")
+        if not listed:
             return Observation(REACHED, "no machine of the old life is here", {"presence": ABSENT})
         self._not_sealed()
         place = self.place(old=True)

@@ -47,7 +47,7 @@ class Rewind(Part):
 
     def _wish(self) -> str:
         request = self.ctx.request
-        return request.to or request.set_label or "the cut"
+        return request.to or request.label_of(self.layer) or "the cut"
 
     async def act(self) -> Observation | None:
         """Restores by a job in a container of its own, which ends; then the database starts as on any day."""
@@ -140,7 +140,7 @@ class Compare(Part):
         at = datetime.fromtimestamp(float(self.facts("fence").get("at", self.ctx.started)), UTC).isoformat(
             timespec="milliseconds"
         )
-        back = f"castle restore --to {at}"
+        back = f"castle restore --to {at} --layer {self.layer}"
         self.ctx.diagnostic("warning", f"what stood before this restore can still be reached: {back}")
         text = f"{before['rows']} rows before, {after['rows']} after"
         return Observation(REACHED, text, {"tables": tables, "rows": after["rows"], "back": back})

@@ -8,12 +8,14 @@ from ephemeral_castle.drivers.postgres.awake import start_pooler
 from ephemeral_castle.drivers.postgres.configuration import verifiers
 from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
 from ephemeral_castle.drivers.postgres.prove import UNQUIET, TakeBackup
-from ephemeral_castle.drivers.postgres.sides import path_of
+from ephemeral_castle.drivers.postgres.sides import path_of, recorded
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.postgres import cadence, fence, marker, roles, sql
 from ephemeral_castle.postgres.exits import explain
+from ephemeral_castle.postgres.lsn import Lsn
+from ephemeral_castle.postgres.reach import reach
 
 
 class Roles(Part):
@@ -55,12 +57,14 @@ class Roles(Part):
         """What the record keeps of the new life, so that any computer knows its own database again."""
         session = await self.session()
         mark = await session.json(sql.MARK)
+        archived = await session.value(sql.LAST_ARCHIVED)
+        before = known.mark if (known := recorded(self)) else Lsn(0)
         return {
             "system_id": mark["system_id"],
             "timeline": int(mark["timeline"]),
             "stanza": "castle",
             "path": path_of(self),
-            "mark": mark["lsn"],
+            "mark": str(reach(archived, Lsn.parse(mark["lsn"]), before, int(mark["segment_size"]))),
             "life": self.ctx.life,
             "machine": self.options.machine,
             "pooler": self.options.pooler,

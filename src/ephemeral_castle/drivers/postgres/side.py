@@ -56,7 +56,8 @@ class Side(Part):
         """Backup and timeline in one repository."""
         request = self.ctx.request
         known = self.lineage.get("timelines") or {}
-        return choose(info, request.to, known, self.ctx.world.clock.now(), label=request.set_label, margin=2.0)
+        label, now = request.label_of(self.layer), self.ctx.world.clock.now()
+        return choose(info, request.to, known, now, label=label, margin=2.0)
 
     async def _flush(self) -> None:
         """What was written until now reaches the archive: else a moment ago would lie behind its end.

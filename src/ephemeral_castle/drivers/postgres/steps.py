@@ -24,7 +24,7 @@ def plan(layer: Layer, options: PostgresOptions, request: Request) -> Sequence[S
     maker = _Maker(layer, options)
     steps = maker.prepare(request)
     if request.verb in SEALING:
-        steps += maker.prove() + maker.seal()
+        steps += maker.prove() + maker.seal(" ".join(f"proven:{each.id}?" for each in request.site.layers))
     if request.cold and request.verb in SEALING:
         steps += maker.cold(request)
     if request.verb in RAISING:
@@ -121,13 +121,16 @@ class _Maker:
             ),
         ]
 
-    def seal(self) -> list[Step]:
-        """The cut: fence, digest, mark, archived, read back, stopped."""
+    def seal(self, proven: str = "") -> list[Step]:
+        """The cut: fence, digest, mark, archived, read back, stopped; `proven`: what else must be proven before it.
+
+        The proof of another treasure may take an hour: clients are not locked out for it, nor for one that fails.
+        """
         phase = Phase.SEAL
         fence = self.options.fence_timeout + 15
         sealed = (f"sealed:{self.layer.id}",)
         return [
-            self.step("marker-b", "marker before the cut", phase, ONCE, "proof", undo=True),
+            self.step("marker-b", "marker before the cut", phase, ONCE, f"proof {proven}", undo=True),
             self.step("fence", "fence writers out", phase, ONCE, "marker-b unsealed?", undo=True, recheck=True,
                       clock="cut", deadline=fence),
             self.step("digest", "count and digest every table", phase, READ, "fence", deadline=3600, weight=1),

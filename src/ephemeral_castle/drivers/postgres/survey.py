@@ -52,20 +52,21 @@ class Survey(Part):
     def _nothing_to_choose(self) -> None:
         """Refuses words that say what is to be brought home where nothing is: they would be taken for heard."""
         request = self.ctx.request
-        words = {"--new": request.new, "--set": request.set_label, "--accept-loss-after": request.accept_loss_after}
+        label = request.label_of(self.layer)
+        words = {"--new": request.new, "--set": label, "--accept-loss-after": request.accept_loss_after}
         said = [word for word, used in words.items() if used]
         if not said:
             return
         rebirth = request.verb is Verb.REBIRTH
         fate = "is here and will be sealed, and comes back as it was at the cut" if rebirth else "is here and stands"
-        hint = "castle restore --set LABEL, to replace it by an older backup"
+        hint = f"castle restore --set {self.layer}=LABEL, to replace it by an older backup"
         raise Refused(
             f"the database {fate}: {' and '.join(said)} would choose nothing",
             where=self._where(),
             why="these words say what is brought home when no database is left here",
             state="nothing was changed",
             hints=[
-                *([hint] if request.set_label else []),
+                *([hint] if label else []),
                 f"castle {request.verb.value}, without {' and '.join(said)}",
             ],
         )
@@ -225,7 +226,7 @@ class Survey(Part):
         intent = Intent(
             new=request.new,
             adopt=request.adopt,
-            set_label=request.set_label,
+            set_label=request.label_of(self.layer),
             accept_loss_after=Lsn.parse(after) if after else None,
             own_timelines=frozenset(self._announced()),
         )

@@ -7,10 +7,11 @@ import io
 import secrets
 import shlex
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ephemeral_castle.drivers.restic import tree, work
+from ephemeral_castle.drivers.restic.locks import host_name
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.spi.driver import Context
 from ephemeral_castle.spi.secret import Secret
@@ -18,8 +19,18 @@ from ephemeral_castle.spi.world import TreasuryAccess
 
 FOLDER = "restic"  # below the castle's prefix
 HERE = "/run/castle"
-PATIENCE = 300  # seconds that one command may take unless told otherwise
+GRACE = 60.0  # seconds that a way in waits longer than restic has: it then hears why restic was ended
 _turns: dict[str, asyncio.Lock] = {}
+
+
+def script(verb: str, args: Sequence[str], seconds: float) -> list[str]:
+    """The command for the script in a container; each restic that it starts is ended after so many seconds."""
+    return ["sh", f"{HERE}/work.sh", f"{seconds:.0f}", verb, *args]
+
+
+def host_of(ctx: Context, life: int) -> str:
+    """Host name of a container that this run starts for a life: under it restic locks."""
+    return host_name(life, ctx.run, ctx.request.castle.name, str(ctx.world.computer["id"]))
 
 
 def packed(files: Mapping[str, str]) -> bytes:
@@ -51,14 +62,13 @@ def address(access: TreasuryAccess, layer: str) -> str:
     return f"s3:https://{access.host}:{access.port}/" + "/".join(part for part in parts if part)
 
 
-def render_env(access: TreasuryAccess, layer: str, *, disk: str, patience: float = PATIENCE) -> str:
+def render_env(access: TreasuryAccess, layer: str, *, disk: str) -> str:
     """Shell variables without any secret.
 
     Args:
         access: the treasury as seen from the container.
         layer: whose repository.
         disk: directory for restic's cache and packs under way; what lies there is encrypted. `/tmp` is memory.
-        patience: seconds that one command may take.
     """
     options = ["-o", f"s3.bucket-lookup={'path' if access.path_style else 'dns'}", "-o", f"s3.region={access.region}"]
     if access.ca:
@@ -72,7 +82,6 @@ def render_env(access: TreasuryAccess, layer: str, *, disk: str, patience: float
         "PYTHONUTF8": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "options": " ".join(options),
-        "patience": f"{patience:.0f}",
     }
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
 
@@ -121,8 +130,11 @@ async def identity(ctx: Context, kind: str, life: int) -> tuple[str, Secret]:
     name = f"castle-{short}-{FOLDER}-{kind}"
     value = await secret(ctx, f"{FOLDER}/{kind}", create=True)
     async with _turns.setdefault(name, asyncio.Lock()):
-        if not await identities.exists(name):
-            mint = identities.mint_reader if kind == "reader" else identities.mint_keeper
+        if kind == "reader":
+            has, mint = identities.may_read, identities.mint_reader
+        else:
+            has, mint = identities.may_keep, identities.mint_keeper
+        if not await has(name, FOLDER):
             await mint(name, value.reveal(), FOLDER)
     return name, value
 
@@ -134,7 +146,6 @@ async def files(
     *,
     create: bool = False,
     disk: str = "/castle",
-    patience: float = PATIENCE,
 ) -> dict[str, str]:
     """All that a container of restic reads.
 
@@ -144,13 +155,12 @@ async def files(
         life: whose writer.
         create: whether the password may be made: for a repository that does not exist yet.
         disk: directory for restic's own files in the container.
-        patience: seconds that one command may take.
     """
     access = ctx.world.access
     password = await secret(ctx, f"{ctx.layer.id}/repository", create=create)
     key, value = await identity(ctx, kind, life)
     found = {
-        "env": render_env(access, ctx.layer.id, disk=disk, patience=patience),
+        "env": render_env(access, ctx.layer.id, disk=disk),
         "password": password.reveal(),
         "credentials": f"[default]\naws_access_key_id={key}\naws_secret_access_key={value.reveal()}\n",
         "work.sh": work.SCRIPT,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ephemeral_castle.drivers.restic import access
-from ephemeral_castle.drivers.restic.answers import Cause, cause_of, explain, fields_of
+from ephemeral_castle.drivers.restic.answers import PATHS, Cause, cause_of, explain, fields_of
 from ephemeral_castle.drivers.restic.home import standing
 from ephemeral_castle.drivers.restic.outside import DISK
 from ephemeral_castle.drivers.restic.part import NOT_REACHED, REACHED, Part
 from ephemeral_castle.drivers.restic.prove import Proof, TakeBackup, clear_locks
+from ephemeral_castle.drivers.restic.steps import LONG
 from ephemeral_castle.errors import Permanent, Refused
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
@@ -20,8 +21,8 @@ class BackupAfter(TakeBackup):
     old = False
 
     def needless(self) -> Observation | None:
-        """A raise that changed nothing needs no backup."""
-        if self.ctx.request.verb is Verb.RAISE and standing(self):
+        """A raise that changed nothing needs no backup; files that it adopted may be in none."""
+        if self.ctx.request.verb is Verb.RAISE and standing(self) and not self.survey.get("adopted"):
             return Observation(REACHED, waived="nothing was brought home")
         return None
 
@@ -63,13 +64,15 @@ class Expire(Part):
         """Runs `forget --prune` outside the machines."""
         outside = self.outside()
         reader = await access.files(self.ctx, "reader", self.ctx.life, disk=DISK)
-        keeper = await access.files(self.ctx, "keeper", self.ctx.life, disk=DISK, patience=3600)
-        policy = self.options.keep.arguments()
+        keeper = await access.files(self.ctx, "keeper", self.ctx.life, disk=DISK)
+        # An adopted repository may hold snapshots that castle did not make: these stay.
+        own = ["--host", self.ctx.request.castle.name, *(part for path in PATHS for part in ("--path", path))]
+        policy = [*own, *self.options.keep.arguments()]
         await outside.deliver(keeper)
         try:
-            result = await outside.job("forget", "forget", *policy, timeout=3600)
+            result = await outside.job("forget", "forget", *policy, timeout=LONG)
             if cause_of(result.code, result.err) is Cause.LOCKED and await clear_locks(self):
-                result = await outside.job("forget", "forget", *policy, timeout=3600)
+                result = await outside.job("forget", "forget", *policy, timeout=LONG)
         finally:
             await outside.deliver(reader)
         if not result.ok:

@@ -16,6 +16,7 @@ from typing import Any
 from ephemeral_castle.errors import CastleError, Damaged, Denied, NotFound, Permanent, Transient, Unreachable
 
 DOCTOR = "castle doctor"
+PATHS = ("/data", "/castle/note")  # what a snapshot of this driver holds: the tree, and a note with its manifest
 
 
 class Cause(StrEnum):
@@ -32,6 +33,7 @@ class Cause(StrEnum):
     UNREACHABLE = "unreachable"
     UNREADABLE = "unreadable"
     KILLED = "killed"
+    TIME = "time"
     OTHER = "other"
 
 
@@ -76,11 +78,17 @@ MEANINGS: Mapping[Cause, Meaning] = {
     Cause.UNREACHABLE: Meaning(Unreachable, "the treasury does not answer"),
     Cause.UNREADABLE: Meaning(Transient, "some files could not be read: they vanished meanwhile, or their disk fails"),
     Cause.KILLED: Meaning(Transient, "restic was ended by a signal"),
+    Cause.TIME: Meaning(
+        Transient,
+        "restic was not done in the time that it has: the treasury, the network or a disk is slow",
+        (DOCTOR, "castle resume"),
+    ),
     Cause.OTHER: Meaning(Permanent, "restic failed"),
 }
 
 _CODES = {3: Cause.UNREADABLE, 10: Cause.ABSENT, 11: Cause.LOCKED, 12: Cause.PASSWORD,
-          124: Cause.UNREACHABLE, 130: Cause.KILLED, 137: Cause.KILLED, 143: Cause.KILLED}  # fmt: skip
+          130: Cause.KILLED, 137: Cause.KILLED, 143: Cause.KILLED}  # fmt: skip
+TIME_IS_UP = 124  # of timeout(1)
 # Ordered: a clock that is off also answers 403, and a cut connection also leaves an object incomplete.
 _PATTERNS: tuple[tuple[Cause, str], ...] = (
     (Cause.CLOCK, r"RequestTimeTooSkewed|difference between the request time"),
@@ -107,10 +115,11 @@ _PATTERNS: tuple[tuple[Cause, str], ...] = (
 
 
 def cause_of(code: int, said: str) -> Cause:
-    """The cause, by exit code first, then by what was said."""
+    """The cause by exit code, then by what was said: restic retries what does not answer until its time is up."""
     if code in _CODES:
         return _CODES[code]
-    return next((cause for cause, words in _PATTERNS if re.search(words, said, re.IGNORECASE)), Cause.OTHER)
+    otherwise = Cause.TIME if code == TIME_IS_UP else Cause.OTHER
+    return next((cause for cause, words in _PATTERNS if re.search(words, said, re.IGNORECASE)), otherwise)
 
 
 def message_of(said: str) -> str:
@@ -170,7 +179,7 @@ class Snapshot:
     @property
     def whole(self) -> bool:
         """Whether it was made by this driver: tree and manifest in one."""
-        return "/data" in self.paths and "/castle/note" in self.paths
+        return all(path in self.paths for path in PATHS)
 
 
 def parse_snapshots(text: str) -> tuple[Snapshot, ...]:

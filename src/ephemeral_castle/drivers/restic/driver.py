@@ -49,6 +49,12 @@ class ResticDriver:
         """For `castle status`."""
         return await look(ctx)
 
+    async def settled(self, ctx: Context, /) -> str:
+        """Whether the volume is the one that castle brought home."""
+        from ephemeral_castle.drivers.restic.settled import settled
+
+        return await settled(ctx)
+
     async def close(self) -> None:
         """Removes the containers for proofs."""
         for desk in self.desks.values():

@@ -7,7 +7,8 @@ from typing import Any
 from ephemeral_castle.drivers.restic import access
 from ephemeral_castle.drivers.restic.answers import Cause, cause_of, explain, fields_of
 from ephemeral_castle.drivers.restic.part import NOT_REACHED, PARTIAL, PRESENT, REACHED, Part
-from ephemeral_castle.drivers.restic.prove import named, summary
+from ephemeral_castle.drivers.restic.place import VOLUMES
+from ephemeral_castle.drivers.restic.prove import named, newest_object, summary
 from ephemeral_castle.drivers.restic.survey import identity_of
 from ephemeral_castle.errors import CastleError, Permanent, Refused
 from ephemeral_castle.model.castle import Verb
@@ -37,9 +38,9 @@ class Home(Part):
 
     @property
     def plan(self) -> str:
-        """What the survey decided; a treasure that was present was sealed and comes home."""
+        """What the survey decided; a treasure of which this run took a last snapshot comes home from that."""
         plan = str(self.survey["plan"])
-        return "restore" if plan == "seal" else plan
+        return "restore" if plan == "seal" or self.facts("last").get("snapshot") else plan
 
     async def act(self) -> Observation | None:
         """Begins a repository, or restores the snapshot."""
@@ -54,7 +55,7 @@ class Home(Part):
         result = await place.write("home", self.target, files=files, key="home")
         if not result.ok:
             raise await self._cause(result)
-        return self._compared(result)
+        return await self._compared(result)
 
     @property
     def drill(self) -> bool:
@@ -79,7 +80,7 @@ class Home(Part):
             await self.ctx.intent("create repository", layer=self.layer, path=self.where())
             files = await access.files(self.ctx, "writer", self.ctx.life, create=True)
             made = await self.place().begin()
-            result = await self.place().read("init", files=files, key="init", again=True)
+            result = await self.place().read("init", files=files, key="init", again=True, timeout=300)
             # Somebody may have been first; whose it is, the next look at it tells: it must open with our password.
             if not result.ok and await identity_of(self) is None:
                 raise explain(result.code, result.err, "beginning the repository", where=self.where(), state=STANDS)
@@ -101,7 +102,7 @@ class Home(Part):
         }
         return {"arrival": arrival, f"home:{self.layer}": born}
 
-    def _compared(self, result: Result) -> Observation:
+    async def _compared(self, result: Result) -> Observation:
         """Invariant: what came home is what was sealed, path by path, digest by digest."""
         found = fields_of(result.out, ["taken", "differ", "before", "made", "sample"])
         taken, differ = found["taken"], found["differ"]
@@ -121,14 +122,15 @@ class Home(Part):
         facts |= self._report(taken, found["before"], differ, sealed=bool(wanted))
         facts["sample"] = found["sample"] or []  # for a probe that fetches files by name
         if self.drill and found["before"] is not None and not differ:
-            facts[f"sealed:{self.layer}"] = {"proof": self._proof()}
+            facts[f"sealed:{self.layer}"] = {"proof": await self._proof()}
         return Observation(REACHED, f"{summary(taken)}, {'all as sealed' if wanted else facts['loss']['text']}", facts)
 
-    def _proof(self) -> dict[str, Any]:
+    async def _proof(self) -> dict[str, Any]:
         """What a drill has shown of this snapshot: all of it came back as its manifest has it."""
         at = self.ctx.world.clock.now()
+        seen = await newest_object(self, f"snapshots/{self.target}")  # restic stores it behind all that it names
         return {"label": self.target[:8], "snapshot": self.target, "at": at, "run": self.ctx.run,
-                "snapshot_at": self.survey["snapshot_at"]}  # fmt: skip
+                "snapshot_at": self.survey["snapshot_at"], "seen": seen}  # fmt: skip
 
     def _report(self, taken: dict[str, Any], before: Any, differ: Any, *, sealed: bool) -> dict[str, Any]:
         """Files before and after, marker, loss: what the report shows."""
@@ -163,8 +165,12 @@ class Home(Part):
                 "files lie where the snapshot belongs, and castle did not put them there",
                 where=where,
                 why="a restore would replace or delete them",
-                state=STANDS,
-                hints=[f"look at them: podman volume inspect {place.volume_name}, on the machine", "castle resume"],
+                state=f"{STANDS}, and so is the snapshot that belongs there",
+                hints=[
+                    f"look at them: {VOLUMES}/{place.volume_name}/_data, on the machine; copy what you want to keep",
+                    f"then remove the volume: podman volume rm {place.volume_name}, on the machine",
+                    "castle resume",
+                ],
             )
         if cause_of(result.code, result.err) is Cause.NO_SPACE:
             free = await machine.transport.run(["df", "-k", "--output=avail", "/var/lib/containers"])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ephemeral_castle.drivers.restic.access import HERE, packed
+from ephemeral_castle.drivers.restic.access import GRACE, HERE, host_of, packed, script
 from ephemeral_castle.drivers.restic.image import RESTIC
-from ephemeral_castle.drivers.restic.locks import host_name
 from ephemeral_castle.errors import Transient
 from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.driver import Context
@@ -56,7 +55,7 @@ class Outside:
         """
         await self.remove()
         enclosure = self.ctx.world.enclosure
-        host = host_name(self.ctx.life, self.ctx.run, self.ctx.request.castle.name)
+        host = host_of(self.ctx, self.ctx.life)
         result = await self.podman(
             "run", "-d", "--name", self.name, "--hostname", host, *marks.labels(self.ctx, run=self.ctx.run),
             "--network", "host", "--add-host", f"{enclosure.treasury_host}:{enclosure.gateway}",
@@ -81,8 +80,9 @@ class Outside:
             raise Transient("the container for proofs does not take its configuration", why=result.last_words())
 
     async def work(self, verb: str, *args: str, timeout: float = 300.0) -> Result:
-        """A short command of the script."""
-        return await self.podman("exec", "-i", self._target, "sh", f"{HERE}/work.sh", verb, *args, timeout=timeout)
+        """A short command of the script; restic is ended after `timeout` seconds."""
+        command = script(verb, args, timeout)
+        return await self.podman("exec", "-i", self._target, *command, timeout=timeout + GRACE)
 
     async def job(self, name: str, verb: str, *args: str, timeout: float) -> Result:
         """A long command of the script, once per run: see `spi.jobs.Jobs.do`."""
@@ -91,8 +91,8 @@ class Outside:
             return await self.podman("exec", "-i", self._target, *argv, timeout=timeout)
 
         jobs = Jobs(enter, f"container {self.name}")
-        command = ["sh", f"{HERE}/work.sh", verb, *args]
-        return await jobs.do(JobKey(self.ctx.run, f"{self.ctx.layer.id}-{name}"), command, timeout=timeout)
+        command = script(verb, args, timeout)
+        return await jobs.do(JobKey(self.ctx.run, f"{self.ctx.layer.id}-{name}"), command, timeout=timeout + GRACE)
 
     @property
     def _target(self) -> str:

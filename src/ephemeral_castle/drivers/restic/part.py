@@ -12,6 +12,7 @@ from ephemeral_castle.drivers.restic.options import ResticOptions
 from ephemeral_castle.drivers.restic.outside import Outside
 from ephemeral_castle.drivers.restic.place import Place
 from ephemeral_castle.errors import CastleError
+from ephemeral_castle.model.castle import Role
 from ephemeral_castle.model.step import Observation, State
 from ephemeral_castle.spi.driver import Context
 
@@ -54,10 +55,12 @@ class Part:
         return self.ctx.facts(f"{self.layer}.{action}")
 
     def facts_of_ground(self) -> Mapping[str, Any]:
-        """What the ground layer listed of the standing life."""
-        layers = self.ctx.request.site.layers
-        ground = next((layer.id for layer in layers if layer.id in self.ctx.layer.needs), "")
-        return self.ctx.facts(f"{ground}.revive")
+        """What the ground layer listed of the standing life; empty when none has listed anything.
+
+        The ground is known by its role: a layer of files may need other layers, or none.
+        """
+        grounds = (layer.id for layer in self.ctx.request.site.layers if layer.role is Role.GROUND)
+        return next((facts for facts in (self.ctx.facts(f"{ground}.revive") for ground in grounds) if facts), {})
 
     @property
     def survey(self) -> Mapping[str, Any]:

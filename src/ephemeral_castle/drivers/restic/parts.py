@@ -8,7 +8,7 @@ from ephemeral_castle.drivers.restic.part import Part
 from ephemeral_castle.drivers.restic.prepare import Cold, Image, OutsideUp
 from ephemeral_castle.drivers.restic.prove import Proof, TakeBackup
 from ephemeral_castle.drivers.restic.seal import Last, Quiet, ReadBack
-from ephemeral_castle.drivers.restic.side import Before, Rehearse, Rewind, Side
+from ephemeral_castle.drivers.restic.side import Before, Calm, Rehearse, Rewind, Side
 from ephemeral_castle.drivers.restic.survey import Survey
 
 PARTS: dict[str, type[Part]] = {
@@ -29,5 +29,6 @@ PARTS: dict[str, type[Part]] = {
     "side": Side,
     "rehearse": Rehearse,
     "before": Before,
+    "calm": Calm,
     "rewind": Rewind,
 }

@@ -6,11 +6,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ephemeral_castle.drivers.restic.access import HERE, packed
+from ephemeral_castle.drivers.restic.access import GRACE, HERE, host_of, packed
+from ephemeral_castle.drivers.restic.access import script as work
 from ephemeral_castle.drivers.restic.answers import fields_of
 from ephemeral_castle.drivers.restic.image import RESTIC
-from ephemeral_castle.drivers.restic.locks import host_name
 from ephemeral_castle.drivers.restic.options import ResticOptions
+from ephemeral_castle.drivers.restic.steps import LONG
 from ephemeral_castle.errors import Transient
 from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.driver import Context
@@ -26,7 +27,7 @@ STIRRING = r"""find . -printf '%P\0%i %s %T@ %C@ %m %U %G\0' | LC_ALL=C sort -z 
 
 @dataclass(frozen=True)
 class Volume:
-    """The volume as podman has it. `made`: when; `ours`: whether it carries this castle's mark."""
+    """The volume as podman has it. `made`: when; `ours`: whether it carries the mark of this castle and layer."""
 
     made: str
     ours: bool
@@ -55,18 +56,19 @@ class Place:
         """The machine that carries the volume."""
         return await self.ctx.machine(self.machine_name, old=self.old)
 
-    async def volume(self) -> Volume | None:
-        """The volume, or None when the machine has none of that name.
+    async def volume(self, name: str = "") -> Volume | None:
+        """The volume (or another of that name), or None when the machine has none.
 
         Raises:
             Unreachable: the machine does not answer. Transient: its podman does not.
         """
         machine = await self.machine()
-        form = f'{{{{.CreatedAt}}}}|{{{{index .Labels "{marks.MARK}"}}}}'
-        result = await machine.transport.run(["podman", "volume", "inspect", "-f", form, self.volume_name])
+        form = f'{{{{.CreatedAt}}}}|{{{{index .Labels "{marks.MARK}"}}}}|{{{{index .Labels "castle.layer"}}}}'
+        command = ["podman", "volume", "inspect", "-f", form, name or self.volume_name]
+        result = await machine.transport.run(command)
         if result.ok:
             made, _, mark = result.out.strip().partition("|")
-            return Volume(made, mark == marks.own(self.ctx))
+            return Volume(made, mark == f"{marks.own(self.ctx)}|{self.name}")
         if "no such volume" in result.err.lower():
             return None
         raise Transient(f"podman on machine {machine.id} cannot list its volumes", why=result.last_words())
@@ -85,19 +87,19 @@ class Place:
         return f"{VOLUMES}/{self.volume_name}/_data"
 
     async def read(self, verb: str, *args: str, files: Mapping[str, str], key: str, again: bool = False,
-                   timeout: float = 7200) -> Result:  # fmt: skip
+                   timeout: float = LONG) -> Result:  # fmt: skip
         """Work that leaves the tree as it is; prints a digest of the tree before and after it.
 
         The directory is mounted by its path: a volume that no service mounted yet gets its first content from there.
         """
         prepare = f'cd {shlex.quote(self._data)} && printf \'before "%s"\\n\' "$({STIRRING})"'
         finish = f'printf \'after "%s"\\n\' "$({STIRRING})"'
-        run = self._container(verb, args, f"{self._data}:/data:ro")
+        run = self._container(verb, args, f"{self._data}:/data:ro", timeout)
         script = f"{prepare} && {run} || exit $?; {finish}"
         return await self._job(key, script, files, again=again, timeout=timeout)
 
     async def write(self, verb: str, *args: str, files: Mapping[str, str], key: str, again: bool = False,
-                    volume: str = "", timeout: float = 14400) -> Result:  # fmt: skip
+                    volume: str = "", timeout: float = LONG) -> Result:  # fmt: skip
         """Work on the tree itself; makes the volume first, with castle's mark and Compose's, and prints when that was.
 
         Args:
@@ -107,10 +109,11 @@ class Place:
             key: name of the job.
             again: whether a success of before does not count.
             volume: another volume than the layer's.
-            timeout: seconds to wait here.
+            timeout: seconds that restic has.
         """
         name = volume or self.volume_name
-        script = f"{self._create(name)}; {self._container(verb, args, f'{name}:/data')} && {self._made(name)}"
+        run = self._container(verb, args, f"{name}:/data", timeout)
+        script = f"{self._create(name)}; {run} && {self._made(name)}"
         return await self._job(key, script, files, again=again, timeout=timeout)
 
     async def begin(self) -> str:
@@ -137,16 +140,16 @@ class Place:
     def _made(name: str) -> str:
         return f"""podman volume inspect -f 'made "{{{{.CreatedAt}}}}"' {shlex.quote(name)}"""
 
-    def _container(self, verb: str, args: Sequence[str], data: str) -> str:
+    def _container(self, verb: str, args: Sequence[str], data: str, seconds: float) -> str:
         """Shell: one container of restic. Of a layer there is one at a time: the next one ends what was left."""
         enclosure = self.ctx.world.enclosure
-        host = host_name(self.life, self.ctx.run, self.ctx.request.castle.name)
+        host = host_of(self.ctx, self.life)
         command = [
             "podman", "run", "--rm", "--replace", "--name", f"{self.name}-restic", "--hostname", host,
             "--network", "host", "--add-host", f"{enclosure.treasury_host}:{enclosure.gateway}",
             "-v", f"{self.folder}:{HERE}:ro", "-v", f"{self.name}-castle:/castle", "-v", data,
             "--tmpfs", "/tmp",  # noqa: S108 - in the container; a full disk can still be told
-            self.ctx.world.images.reference(RESTIC), "sh", f"{HERE}/work.sh", verb, *args,
+            self.ctx.world.images.reference(RESTIC), *work(verb, args, seconds),
         ]  # fmt: skip
         return shlex.join(command)
 
@@ -161,4 +164,4 @@ class Place:
 
         jobs = Jobs(enter, f"machine {machine.id}")
         job = JobKey(self.ctx.run, f"{self.name}-{key}")
-        return await jobs.do(job, ["sh", "-c", script], timeout=timeout, again=again)
+        return await jobs.do(job, ["sh", "-c", script], timeout=timeout + GRACE, again=again)

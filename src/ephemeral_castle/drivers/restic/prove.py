@@ -7,8 +7,9 @@ from typing import Any
 
 from ephemeral_castle.drivers.restic import access
 from ephemeral_castle.drivers.restic.answers import Cause, cause_of, explain, fields_of, unix_time
-from ephemeral_castle.drivers.restic.locks import Lock, stale
+from ephemeral_castle.drivers.restic.locks import Asks, Lock, stale
 from ephemeral_castle.drivers.restic.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.restic.steps import LONG
 from ephemeral_castle.drivers.restic.survey import identity_of
 from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient
 from ephemeral_castle.model.step import Observation
@@ -97,9 +98,9 @@ class TakeBackup(Part):
         )
 
 
-async def newest_object(part: Part) -> float:
-    """When the newest object of the repository was stored, by the server's clock; 0 for none."""
-    prefix = access.repository(part.layer) + "/"
+async def newest_object(part: Part, below: str = "") -> float:
+    """When the newest object of the repository (or of a part of it) was stored, by the server's clock; 0 for none."""
+    prefix = f"{access.repository(part.layer)}/{below}"
     return max([stat.modified async for stat in part.ctx.world.objects.list(prefix)], default=0.0)
 
 
@@ -118,7 +119,9 @@ async def clear_locks(part: Part) -> bool:
     if not result.ok:
         raise explain(result.code, result.err, "reading the locks", where=part.where())
     found = [parse_lock(line) for line in result.out.splitlines() if line.strip()]
-    judged = {lock.id: stale(lock, part.ctx.run) for lock in found}
+    asks = Asks(part.ctx.run, part.ctx.request.castle.name, str(part.ctx.world.computer["id"]),
+                part.ctx.world.clock.now())  # fmt: skip
+    judged = {lock.id: stale(lock, asks) for lock in found}
     live = [lock for lock in found if not judged[lock.id]]
     for lock in found:
         if why := judged[lock.id]:
@@ -129,7 +132,8 @@ async def clear_locks(part: Part) -> bool:
         raise Transient(
             f"the repository is locked: {live[0]}",
             where=part.where(),
-            why="the lock is of this run, or of a restic that castle did not start; castle takes away its own only",
+            why="the lock is of this run, of a restic that castle did not start, or of a run on another computer that "
+            "may still work: castle takes away its own only, and such a one after half an hour",
             state="nothing was changed",
             hints=[
                 "wait until that restic has ended; if its computer is gone for good, by hand: restic unlock",
@@ -171,7 +175,7 @@ class Proof(Part):
         outside = self.outside()
         self.ctx.progress(f"restoring {label} outside the castle")
         await outside.deliver({"moved": json.dumps(backup["moved"])})
-        job = outside.job("proof", "proof", str(backup["snapshot"]), str(self.options.read_data), timeout=7200)
+        job = outside.job("proof", "proof", str(backup["snapshot"]), str(self.options.read_data), timeout=LONG)
         result = await job
         if not result.ok:
             error = explain(result.code, result.err, f"restoring snapshot {label} outside the castle",
@@ -184,7 +188,7 @@ class Proof(Part):
             raise self._refused(label, named(found["differ"] or [["everything", "cannot be compared"]]))
         at = self.ctx.world.clock.now()
         proof = {"label": label, "snapshot": backup["snapshot"], "at": at, "run": self.ctx.run,
-                 "snapshot_at": backup["at"]}  # fmt: skip
+                 "snapshot_at": backup["at"], "seen": backup["seen_after"]}  # fmt: skip
         facts = {"label": label, "at": at, **found["taken"]}
         base = await lineage(self)
         text = f"{label} restored: {summary(found['taken'])}, marker read"

@@ -119,7 +119,7 @@ def nothing_to_choose(verb: str, words: Sequence[str], where: str) -> Refuse:
         "nothing-to-choose",
         f"the files {fate}: {said} would choose nothing",
         f"these words say what comes home from {where} when no files are left here",
-        ("castle restore --set SNAPSHOT, to replace them by older ones", f"castle {verb}, without {said}"),
+        ("castle restore --set LAYER=SNAPSHOT, to replace them by older ones", f"castle {verb}, without {said}"),
     )
 
 
@@ -141,7 +141,7 @@ def behind(path: str, why: str) -> Refuse:
         why,
         (
             "older versions of its objects may still be in the bucket",
-            "to bring home what there is, by name: castle raise --set SNAPSHOT",
+            "to bring home what there is, by name: castle raise --set LAYER=SNAPSHOT",
             "castle doctor",
         ),
     )

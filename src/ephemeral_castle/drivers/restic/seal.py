@@ -23,13 +23,14 @@ class Last(TakeBackup):
     """The snapshot that comes home: nothing may write while it is made, nor afterwards."""
 
     kind = "seal"
+    action = "last"
 
     async def observe(self) -> Observation:
         """Whether the tree is still as this run's last snapshot has it."""
         gone = self.needless()
         if gone:
             return gone
-        known = self.facts("last")
+        known = self.facts(self.action)
         if not known:
             return Observation(NOT_REACHED, "no last snapshot yet")
         if await self.place(old=True).stirring() != known["after"]:
@@ -53,7 +54,7 @@ def stirred(part: Part, differences: list[list[str]]) -> Refused:
         where=f"volume {place.volume_name} on machine {place.machine_name}",
         why=named(differences) if differences else "owner, mode or time of something in the tree changed",
         state=UNDONE,
-        hints=[STOP_IT, AGAIN],
+        hints=[STOP_IT, f"castle {part.ctx.request.verb.value}"],
     )
 
 
@@ -90,10 +91,11 @@ class ReadBack(Part):
         return int(listed["entries"])
 
     async def _new_objects(self, last: Any) -> int:
-        """The name of each object is the SHA-256 of its content. What this run's proof read is not read again."""
+        """The name of each object is the SHA-256 of its content. What came ahead of the proof is not read again."""
         base = access.repository(self.layer)
-        proven = "digest" in self.facts("proof")
-        since = float(self.facts("backup").get("seen_after" if proven else "seen") or 0)
+        backup = self.facts("backup")
+        seen = backup.get("seen_after") if "digest" in self.facts("proof") else self.survey.get("proven_seen")
+        since = float(seen if seen is not None else backup.get("seen") or 0)
         names = [
             stat.key
             for folder in ("snapshots", "index", "data")

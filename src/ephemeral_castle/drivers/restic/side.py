@@ -9,9 +9,12 @@ from ephemeral_castle.drivers.restic.answers import Snapshot, explain, fields_of
 from ephemeral_castle.drivers.restic.moment import choose
 from ephemeral_castle.drivers.restic.part import NOT_REACHED, REACHED, Part
 from ephemeral_castle.drivers.restic.place import VOLUMES
-from ephemeral_castle.drivers.restic.prove import TakeBackup, named, summary
+from ephemeral_castle.drivers.restic.prove import named, summary
+from ephemeral_castle.drivers.restic.seal import Last, stirred
+from ephemeral_castle.drivers.restic.steps import LONG
 from ephemeral_castle.errors import Permanent, Refused
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi import marks
 
 
 async def chosen(part: Part) -> Snapshot:
@@ -24,7 +27,7 @@ async def chosen(part: Part) -> Snapshot:
     if not result.ok:
         raise explain(result.code, result.err, "reading the snapshots", where=part.where())
     request = part.ctx.request
-    return choose(parse_snapshots(result.out), request.to, request.set_label, part.where())
+    return choose(parse_snapshots(result.out), request.to, request.label_of(part.layer), part.where())
 
 
 class Side(Part):
@@ -40,6 +43,10 @@ class Side(Part):
         place = self.place(old=True)
         machine = await place.machine()
         volume = f"{place.volume_name}-side"
+        there = await place.volume(volume)
+        if there is not None and not there.ours:
+            # What the snapshot does not hold is deleted there: only over a copy that castle made.
+            raise marks.stranger("volume", volume, ["podman", "volume", "inspect", volume])
         files = await access.files(self.ctx, "writer", place.life)
         result = await place.write("side", snapshot.id, files=files, key="side", again=True, volume=volume)
         if not result.ok:
@@ -63,7 +70,7 @@ class Rehearse(Part):
         snapshot = await chosen(self)
         outside = self.outside()
         await outside.deliver({"moved": "[]"})
-        result = await outside.job("rehearse", "proof", snapshot.id, "0", timeout=7200)
+        result = await outside.job("rehearse", "proof", snapshot.id, "0", timeout=LONG)
         if not result.ok:
             raise explain(result.code, result.err, f"restoring snapshot {snapshot.label} outside the castle",
                           where=self.where(), state="nothing was changed")  # fmt: skip
@@ -75,10 +82,32 @@ class Rehearse(Part):
         return Observation(REACHED, f"{snapshot.label}: {summary(found['taken'])}", {**facts, **found["taken"]})
 
 
-class Before(TakeBackup):
-    """What is here now stays within reach after a restore in place."""
+class Before(Last):
+    """What is here now stays within reach after a restore in place: all of it, so nothing may write meanwhile."""
 
     kind = "present"
+    action = "before"
+
+
+class Calm(Part):
+    """The last look ahead of a restore in place: what somebody wrote since would be lost."""
+
+    async def observe(self) -> Observation:
+        """On resume the look is made again."""
+        gone = self.waived()
+        if gone:
+            return gone
+        return await self._look() if self.facts("calm") else Observation(NOT_REACHED)
+
+    async def act(self) -> Observation | None:
+        """Compares with the look after the snapshot."""
+        return await self._look()
+
+    async def _look(self) -> Observation:
+        before = self.facts("before")
+        if await self.place(old=True).stirring() != before["after"]:
+            raise stirred(self, [])
+        return Observation(REACHED, f"nothing wrote since {before['label']}", {"label": before["label"]})
 
 
 class Rewind(Part):
@@ -95,7 +124,7 @@ class Rewind(Part):
         await self.ctx.intent("restore in place", layer=self.layer, snapshot=wanted["snapshot"])
         files = await access.files(self.ctx, "writer", place.life)
         result = await place.write("rewind", str(wanted["snapshot"]), files=files, key="rewind")
-        back = f"castle restore --set {self.facts('before')['label']}, to what was here before this run"
+        back = f"castle restore --set {self.layer}={self.facts('before')['label']}, to what was here before this run"
         if not result.ok:
             error = explain(result.code, result.err, f"restoring snapshot {wanted['label']} in place",
                             where=f"volume {place.volume_name}")  # fmt: skip

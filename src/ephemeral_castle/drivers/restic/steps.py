@@ -56,7 +56,7 @@ class _Maker:
         steps = [
             self.step("image", "image of restic", phase, CONVERGE, before, deadline=1800.0, weight=40),
             self.step("outside", "container for proofs", phase, CONVERGE, ".image room?", recheck=True, weight=0.3),
-            self.step("survey", "look at files and repository", phase, READ, ".outside old-machines?", deadline=600.0,
+            self.step("survey", "look at files and repository", phase, READ, ".outside old-machines?", deadline=4500.0,
                       weight=0.8),
         ]  # fmt: skip
         if self.request.cold and self.request.verb is Verb.RAISE:
@@ -88,7 +88,7 @@ class _Maker:
         proven = " ".join(f"proven:{layer.id}?" for layer in self.request.site.layers)
         return [
             self.step("last", "last snapshot, while nothing writes", phase, ONCE,
-                      f".proof {proven} still:{self.options.machine}? unsealed?", recheck=True, clock="cut",
+                      f".proof {proven} still:* unsealed?", recheck=True, clock="cut",
                       deadline=LONG, weight=1),
             self.step("readback", "read the snapshot back", phase, READ, ".last", deadline=3600.0, weight=0.8),
             self.step("quiet", "nothing wrote since", phase, READ, ".readback", recheck=True,
@@ -126,9 +126,11 @@ class _Maker:
         return [
             self.step("rehearse", "restore the snapshot outside first", Phase.PROVE, ONCE, ".survey", deadline=LONG,
                       provides=proven, weight=2),
-            self.step("before", "snapshot of what is here now", Phase.SEAL, ONCE,
-                      f".rehearse still:{self.options.machine}? unsealed?", deadline=LONG, weight=1),
-            self.step("rewind", "restore in place", Phase.DESTROY, IRREVERSIBLE, ".before", deadline=LONG,
+            self.step("before", "snapshot of what is here now, while nothing writes", Phase.SEAL, ONCE,
+                      ".rehearse still:* unsealed?", recheck=True, deadline=LONG, weight=1),
+            # As late as may be: another treasure may be sealed for an hour meanwhile.
+            self.step("calm", "nothing wrote since", Phase.SEAL, READ, ".before sealed:*", recheck=True, weight=0.2),
+            self.step("rewind", "restore in place", Phase.DESTROY, IRREVERSIBLE, ".calm", deadline=LONG,
                       clock="destroy", weight=1.5),
         ]  # fmt: skip
 

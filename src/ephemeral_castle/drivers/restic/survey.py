@@ -14,12 +14,13 @@ from ephemeral_castle.drivers.restic.decision import Go, Here, Intent, Plan, Rec
 from ephemeral_castle.drivers.restic.decision import Place as Stands
 from ephemeral_castle.drivers.restic.part import ABSENT, NOT_REACHED, PRESENT, REACHED, Part
 from ephemeral_castle.drivers.restic.refusals import Refuse
-from ephemeral_castle.errors import CastleError, Refused, Transient, Unreachable
+from ephemeral_castle.errors import CastleError, Refused, Transient
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
 
 KINDS = {Cause.DAMAGED: Repo.DAMAGED, Cause.UNREACHABLE: Repo.UNKNOWN, Cause.LOCKED: Repo.LOCKED}
 SEALING = (Verb.REBIRTH, Verb.WIPE, Verb.SEAL)
+CHECK = 3600.0  # seconds
 
 
 async def identity_of(part: Part) -> str | None:
@@ -100,7 +101,7 @@ class Survey(Part):
     def _nothing_to_choose(self, facts: Mapping[str, Any]) -> None:
         """Refuses words that say what comes home where nothing does: they would be taken for heard."""
         request = self.ctx.request
-        words = [word for word, used in (("--new", request.new), ("--set", request.set_label)) if used]
+        words = [word for word, used in (("--new", request.new), ("--set", request.label_of(self.layer))) if used]
         chooses = facts["plan"] in ("create", "begin", "restore") or request.verb not in (Verb.REBIRTH, Verb.RAISE)
         if words and not chooses:
             raise refusals.nothing_to_choose(request.verb.value, words, self.where()).error(self.where())
@@ -132,6 +133,7 @@ class Survey(Part):
         volume = await self.place(old=True).volume()
         made = volume.made if volume is not None else ""
         return {"plan": "standing", "presence": PRESENT, "identity": kept, "made": made,
+                "adopted": place.here is Here.OTHER,
                 "reason": f"life {self.ctx.record.life} stands here"}  # fmt: skip
 
     async def _stands(self) -> Stands:
@@ -141,7 +143,10 @@ class Survey(Part):
             return Stands(Here.ABSENT, "nothing stands: the castle was wiped, or never raised")
         if not self._stands_here():
             return Stands(Here.UNKNOWN, "the record says that they stood on another computer: looking here is no proof")
-        if not self.facts_of_ground().get("volumes"):
+        listed = self.facts_of_ground().get("volumes")
+        if listed is None:
+            return Stands(Here.UNKNOWN, "no layer of the ground has listed what stands of the old life")
+        if not listed:
             return Stands(Here.ABSENT, "neither the machines nor their volumes are listed where they stood")
         place = self.place(old=True)
         try:
@@ -164,14 +169,19 @@ class Survey(Part):
             adopt=request.adopt,
             source_lost=request.source_lost,
             abandon_data=request.abandon_data,
-            label=request.set_label,
+            label=request.label_of(self.layer),
         )
         decision = decide(stands, repo, recorded(self), intent)
         if isinstance(decision, Refuse):
             raise decision.error(self.where())
         for note in decision.notes:
             self.ctx.diagnostic("warning", note)
-        return await self._facts(decision, repo)
+        facts = await self._facts(decision, repo)
+        if request.verb is Verb.RAISE and decision.plan is Plan.SEAL:
+            # A raise ends no life: adopted files stay where they are, and a snapshot of them follows.
+            volume = await self.place(old=True).volume()
+            facts |= {"plan": "standing", "made": volume.made if volume is not None else "", "adopted": True}
+        return facts
 
     async def _facts(self, go: Go, repo: Repository) -> dict[str, Any]:
         facts: dict[str, Any] = {
@@ -203,14 +213,22 @@ class Survey(Part):
         request = self.ctx.request
         age = self.ctx.world.clock.now() - float(proof.get("at", 0))
         snapshot = pick(repo.snapshots, str(proof.get("snapshot", "")))
-        if snapshot is None or age > request.castle.proof_max_age or request.prove or request.verb not in SEALING:
+        seen = proof.get("seen")  # what was stored later was in no proof, and is read back at the seal
+        if (
+            snapshot is None
+            or seen is None
+            or age > request.castle.proof_max_age
+            or request.prove
+            or request.verb not in SEALING
+        ):
             return {}
-        checked = await self.outside().work("check", timeout=3600)
+        checked = await self.outside().work("check", timeout=CHECK)
         if not checked.ok:
             error = explain(checked.code, checked.err, "checking the repository")
-            if isinstance(error, Unreachable):
+            if isinstance(error, Transient):
                 raise error
             text = f"the proof of snapshot {snapshot.label} does not hold any more: {error.why}; it is proven anew"
             self.ctx.diagnostic("warning", text)
             return {}
-        return {"proven": snapshot.id, "proven_label": snapshot.label, "proven_ago": f"{age:.0f} s"}
+        return {"proven": snapshot.id, "proven_label": snapshot.label, "proven_ago": f"{age:.0f} s",
+                "proven_seen": float(seen)}  # fmt: skip

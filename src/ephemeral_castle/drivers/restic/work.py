@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-# What it prints are lines `NAME JSON`. No secret is among its arguments or in the container's environment: the password
-# and the keys lie in files in memory, and only restic itself reads them.
+# Called as `work.sh SECONDS VERB ARGUMENT...`. What it prints are lines `NAME JSON`. No secret is among its arguments
+# or in the container's environment: the password and the keys lie in files in memory, and only restic itself reads
+# them.
 SCRIPT = r"""
 set -eu
 here=/run/castle
 . $here/env
 mkdir -p "$TMPDIR"
-verb=$1
-shift
+patience=$1 verb=$2
+shift 2
 tree() { python3 $here/tree.py "$@"; }
-# Beside a wall of retries (restic tries 15 minutes) a step has its own deadline, and says what it waits for.
+# restic tries 15 minutes before it says that nothing answers: who waits for a listing has less time than that, and who
+# waits for a backup has more. Its time is up after so many seconds, and it says so.
 # The shell is the first process of its container: without a trap it would not hear that it should end, and restic would
 # leave its lock behind.
 restic() {
   timeout -k 10 "$patience" restic --cleanup-cache $options "$@" &
   child=$!
-  wait $child
+  ended=0
+  wait $child || ended=$?
+  [ $ended != 124 ] || echo "not done within $patience s" >&2
+  return $ended
 }
 child=
 trap '[ -z "$child" ] || { kill -TERM $child; wait $child; }; exit 143' TERM

@@ -7,7 +7,7 @@ from typing import Any
 
 from ephemeral_castle.drivers.rfc2136 import looking, steps
 from ephemeral_castle.drivers.rfc2136.looking import names_of
-from ephemeral_castle.drivers.rfc2136.moving import Lower, Maintenance, Page, Remove, Switch
+from ephemeral_castle.drivers.rfc2136.moving import Lower, Maintenance, Page, Remove, Switch, settled
 from ephemeral_castle.drivers.rfc2136.options import Rfc2136Options
 from ephemeral_castle.model.castle import Layer
 from ephemeral_castle.model.step import Observation, State, Step
@@ -60,6 +60,10 @@ class Rfc2136Driver:
     async def look(self, ctx: Context, /) -> Mapping[str, Any]:
         """For `castle status`."""
         return await looking.status(ctx)
+
+    async def settled(self, ctx: Context, /) -> str:
+        """Whether every server gives the addresses of this life, under its mark."""
+        return await settled(ctx)
 
 
 async def meant(ctx: Context) -> Observation:

@@ -138,15 +138,15 @@ async def _page(ctx: Context) -> None:
 async def after(ctx: Context) -> Observation:
     """Whether every server gives the new addresses."""
     wanted: Mapping[str, str] = ctx.facts(f"{ctx.layer.id}.switch").get("names", {})
-    late = await _late(ctx, wanted)
-    if late:
-        return Observation(State.NOT_REACHED, "; ".join(late))
+    behind = await late(ctx, wanted)
+    if behind:
+        return Observation(State.NOT_REACHED, "; ".join(behind))
     servers = ", ".join(servers_of(ctx))
     told = [f"{name} → {address} by {servers}" for name, address in wanted.items()]
     return Observation(State.REACHED, "; ".join(told), {"verified": told})
 
 
-async def _late(ctx: Context, wanted: Mapping[str, str]) -> list[str]:
+async def late(ctx: Context, wanted: Mapping[str, str]) -> list[str]:
     """What servers still say, where it is something else."""
 
     async def one(server: str, name: str, address: str) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ephemeral_castle.drivers.rfc2136 import page, zone
-from ephemeral_castle.drivers.rfc2136.looking import names_of
+from ephemeral_castle.drivers.rfc2136.looking import late, names_of
 from ephemeral_castle.drivers.rfc2136.options import HERE
 from ephemeral_castle.drivers.rfc2136.reading import key_of, patiently, read_all
 from ephemeral_castle.drivers.rfc2136.refusals import refused, what_stands, why_not
@@ -184,10 +184,10 @@ class Switch:
 
     async def observe(self) -> Observation:
         """Whether they lead there already, under the mark of this life."""
-        to = await self._wanted()
+        to = await self.wanted()
         standings = await self._patiently(to, "name server", lambda: standings_of(self.ctx))
         self._judge(to, standings)
-        wrong = [each for each in standings if not self._right(each, to)]
+        wrong = [each for each in standings if not self.right(each, to)]
         if wrong:
             return Observation(NOT_REACHED, ", ".join(f"{each.name} {what_stands(each)}" for each in wrong))
         if self._page_is_left_over():
@@ -196,14 +196,14 @@ class Switch:
 
     async def act(self) -> Observation:
         """Switches all in one change; after an answer that got lost it looks before it tries again."""
-        to = await self._wanted()
+        to = await self.wanted()
         moved: list[Standing] = []
         standings: list[Standing] = []
 
         async def once() -> None:
             standings[:] = await standings_of(self.ctx)
             self._judge(to, standings)
-            wrong = [each for each in standings if not self._right(each, to)]
+            wrong = [each for each in standings if not self.right(each, to)]
             if not wrong:
                 return
             self._tell_strange(wrong)
@@ -221,14 +221,15 @@ class Switch:
         ours = self.ctx.options.maintenance == HERE and self.ctx.request.verb is Verb.REBIRTH
         return ours and self.ctx.world.pages.shown
 
-    async def _wanted(self) -> dict[str, str]:
-        """Address by name."""
+    async def wanted(self) -> dict[str, str]:
+        """Address of this life by name."""
         found = {}
         for name, machine in names_of(self.ctx).items():
             found[name] = str(ipaddress.ip_address((await self.ctx.machine(machine)).address))
         return found
 
-    def _right(self, standing: Standing, to: Mapping[str, str]) -> bool:
+    def right(self, standing: Standing, to: Mapping[str, str]) -> bool:
+        """Whether it leads there, under the mark of this life."""
         return zone.is_right(standing, to[standing.name], self.owner, int(self.ctx.options.ttl))
 
     def _judge(self, to: Mapping[str, str], standings: Sequence[Standing]) -> None:
@@ -291,6 +292,17 @@ class Switch:
                 state=self._state(to),
                 hints=[*error.hints, "start or mend the name server", "castle resume"],
             ) from None
+
+
+async def settled(ctx: Context) -> str:
+    """Why a raise would switch names; "" when it would not."""
+    to = await Switch(ctx).wanted()
+    wrong = [each for each in await standings_of(ctx) if not Switch(ctx).right(each, to)]
+    if wrong:
+        return ", ".join(f"{each.name} {what_stands(each)}" for each in wrong)
+    if ctx.world.pages.shown:
+        return "the maintenance page is shown"
+    return "; ".join(await late(ctx, to))
 
 
 class Remove:

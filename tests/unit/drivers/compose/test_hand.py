@@ -34,9 +34,13 @@ def save():
 def now():
     return time.strftime("%Y-%m-%dT%H:%M:%S.000000000Z", time.gmtime(time.time() - 5))
 if args[0] == "ps":
+    key, _, value = args[args.index("--filter") + 1].removeprefix("label=").partition("=")
+    def labels(c):
+        folder = os.environ["CASTLE_COMPOSE"] + "/" + c.get("layer", "blog")
+        return {{"com.docker.compose.service": c["service"], "com.docker.compose.project.working_dir": folder,
+            "com.docker.compose.project": c.get("project", "blog")}}
     print(json.dumps([dict(Names=[n], Id=c["id"], State=c["state"], ExitCode=c["code"], Image=c["image"],
-        Labels={{"com.docker.compose.service": c["service"],
-            "com.docker.compose.project": c.get("project", "blog")}}) for n, c in cs.items()]))
+        Labels=labels(c)) for n, c in cs.items() if not value or labels(c)[key] == value]))
 elif args[0] == "inspect":
     out = []
     for n in args[3:]:
@@ -48,6 +52,8 @@ elif args[0] == "inspect":
 elif args[0] == "start":
     for n in args[1:]:
         cs[n]["state"], cs[n]["code"] = ("exited", cs[n]["ends"]) if "ends" in cs[n] else ("running", 0)
+elif args[0] == "stop" and state.get("stuck"):
+    sys.exit(125)
 elif args[0] == "stop":
     for n in args[3:]:
         cs[n]["state"] = "exited"
@@ -250,6 +256,17 @@ def test_a_service_is_started_anew_when_its_secret_changed_and_no_other_is(hand:
     assert (hand.home / "blog" / "secrets" / "token").stat().st_mode & 0o777 == 0o400
 
 
+def test_a_service_that_does_not_stop_for_its_new_secret_is_told(hand: Hand) -> None:
+    """The failure was ignored, and the service went on with the secret of before while the step said that it is up."""
+    hand.service("web", reads=("secrets/token",))
+    hand.files["project/secrets/token"] = b"one"
+    hand.do("up")
+    hand.files["project/secrets/token"] = b"two"
+    state = json.loads(hand.state.read_text())
+    hand.state.write_text(json.dumps({**state, "stuck": True}))
+    assert "a service whose file changed does not stop" in hand.do("up")["error"]
+
+
 def test_files_that_went_from_the_project_go_and_others_keep_their_inode(hand: Hand) -> None:
     hand.service("web")
     hand.files = {"project/a/b": b"1", "project/c": b"2"}
@@ -272,6 +289,58 @@ def test_what_writes_a_volume_is_stilled_and_started_again(hand: Hand) -> None:
     assert hand.do("again")["services"] == ["blog_web_1"]
     assert hand.containers()["blog_web_1"]["state"] == "running"
     assert hand.do("moving", all=True)["running"] == ["web", "reader"]
+
+
+def test_what_a_renamed_or_removed_layer_left_running_is_stilled_and_started_again(hand: Hand) -> None:
+    """Only containers of the layer's own folder were stopped: those of its former name went on writing."""
+    mounts = [{"Type": "volume", "RW": True}]
+    hand.service("web", mounts=mounts)
+    hand.service("former", mounts=mounts)
+    hand.service("other", mounts=mounts)
+    hand.service("reader")
+    hand.do("up")
+    for name, layer in (("former", "journal"), ("other", "shop"), ("reader", "journal")):
+        hand.change(f"blog_{name}_1", layer=layer)
+    assert hand.do("moving", layers=[])["running"] == ["web"]
+    assert hand.do("moving", layers=["blog", "shop"])["running"] == ["web", "journal/former"]
+    names = ["blog_former_1", "blog_web_1"]
+    assert hand.do("still", layers=["blog", "shop"])["names"] == names
+    assert {name for name, each in hand.containers().items() if each["state"] == "exited"} == set(names)
+    assert hand.do("waiting", layers=["blog", "shop"])["idle"] == ["web", "journal/former"]
+    assert sorted(hand.do("again")["services"]) == names
+    assert hand.do("waiting", layers=["blog", "shop"], names=names) == {"idle": [], "unwell": []}
+
+
+def test_what_an_earlier_cut_stopped_is_not_started_after_a_later_one(hand: Hand) -> None:
+    """After `castle seal` and `castle raise`, a restore started what a person had stopped by hand since."""
+    hand.service("web", mounts=[{"Type": "volume", "RW": True}])
+    hand.do("up")
+    hand.do("still")
+    hand.do("up")
+    hand.change("blog_web_1", state="exited")
+    assert hand.do("moving")["names"] == []
+
+
+def test_a_machine_that_forgot_what_it_stopped_is_told_by_the_run(hand: Hand) -> None:
+    hand.service("web", mounts=[{"Type": "volume", "RW": True}], check=CHECK)
+    hand.do("up")
+    names = hand.do("still")["names"]
+    (hand.home / ".blog" / "stilled").unlink()
+    assert hand.do("waiting", names=names)["idle"] == ["web"]
+    hand.do("again", names=names)
+    hand.change("blog_web_1", sick=1)
+    assert hand.do("waiting", names=names) == {"idle": [], "unwell": ["web"]}
+    assert hand.do("waiting", names=names) == {"idle": [], "unwell": []}
+
+
+def test_a_job_that_ended_well_after_it_was_started_again_is_not_waited_for(hand: Hand) -> None:
+    hand.service("job", mounts=[{"Type": "volume", "RW": True}], job=True)
+    hand.do("up")
+    names = hand.do("still")["names"]
+    assert hand.do("waiting", names=names)["idle"] == ["job"]  # stopped, with an exit status of 0
+    hand.change("blog_job_1", ends=0)
+    hand.do("again", names=names)
+    assert hand.do("waiting", names=names)["idle"] == []
 
 
 def test_an_up_that_was_broken_off_is_never_taken_for_done(hand: Hand) -> None:

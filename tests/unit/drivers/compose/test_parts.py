@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import tarfile
@@ -13,6 +14,7 @@ import pytest
 
 from ephemeral_castle.definition.shape import namings
 from ephemeral_castle.drivers.compose import ComposeDriver, errand, images, steps
+from ephemeral_castle.drivers.compose.again import Again
 from ephemeral_castle.drivers.compose.healthy import Healthy, inside
 from ephemeral_castle.drivers.compose.options import ComposeOptions, ImageOptions
 from ephemeral_castle.drivers.compose.part import Desk
@@ -302,17 +304,35 @@ async def test_one_that_is_never_well_is_told_without_the_secrets_it_printed() -
 
 async def test_services_that_write_are_stilled_and_a_machine_that_is_gone_has_none() -> None:
     ctx = Ctx()
-    ctx.answers["moving"] = {"services": ["web"], "running": ["web"]}
-    ctx.answers["still"] = {"services": ["web"], "running": []}
+    ctx.answers["moving"] = {"services": ["web"], "running": ["web"], "names": []}
+    ctx.answers["still"] = {"services": ["web"], "running": [], "names": ["blog_web_1"]}
     ctx.answers["again"] = {"services": ["blog_web_1"]}
     still = part(Still, ctx)
     assert (await still.observe()).state is State.NOT_REACHED
-    assert (await still.act()).facts == {"stilled": ["web"]}
+    assert (await still.act()).facts == {"stilled": ["web"], "names": ["blog_web_1"]}
+    assert ctx.asked[-1][1]["layers"] == ["blog"]  # the first layer looks after what no layer has any more
     assert await still.undo() == "started again: blog_web_1"
     ctx.known["machines.revive"] = {"containers": []}
     assert (await still.observe()).waived
     ctx.known["machines.revive"] = {"containers": ["c-1-432"]}  # the old life had the other machine only
     assert (await still.observe()).waived
+
+
+async def test_after_a_restore_in_place_the_services_run_again_and_are_well() -> None:
+    ctx = Ctx()
+    again = part(Again, ctx)
+    ctx.known["blog.still-data"] = {"stilled": ["reader"], "names": []}
+    assert (await again.observe()).detail == "nothing was stopped here"
+    ctx.known["blog.still-data"] = {"stilled": ["web"], "names": ["blog_web_1"]}
+    ctx.answers["again"] = {"services": ["blog_web_1"]}
+    ctx.answers["waiting"] = {"idle": ["web"], "unwell": []}
+    assert (await again.observe()).detail == "not running: web"
+    assert await again.act() is None
+    assert ctx.asked[-1][1]["names"] == ["blog_web_1"]
+    ctx.answers["waiting"] = {"idle": [], "unwell": ["web"]}
+    assert (await again.observe()).detail == "not well yet: web"
+    ctx.answers["waiting"] = {"idle": [], "unwell": []}
+    assert (await again.observe()).state is State.REACHED
 
 
 async def test_a_machine_without_python_that_never_had_a_service_stops_no_rebirth() -> None:
@@ -349,8 +369,13 @@ def test_the_plan_stops_nothing_before_every_proof_and_judges_before_it_stops(ve
         Verb.DRILL: {"source", "images", "up-data", "healthy"},
         Verb.WIPE: {"still-data"},
         Verb.SEAL: {"still-data"},
+        Verb.RESTORE: {"still-data", "again-data"},
     }
-    assert set(made) == expected.get(verb, set())
+    # What stands is as it was raised: also a machine that the layer names no more is looked at.
+    every = {f"{each}-edge" for each in ("still", "again") if f"{each}-data" in expected.get(verb, set())}
+    assert set(made) == expected.get(verb, set()) | every
+    copy = steps.plan(LAYER, ctx.options, dataclasses.replace(request, side=True))
+    assert verb is not Verb.RESTORE or not copy  # a copy beside stops nobody
     if "still-data" in made:
         still = made["still-data"]
         assert {"proven:database?", "blog.images?"} <= set(still.needs)

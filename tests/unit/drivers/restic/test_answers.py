@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -16,7 +17,7 @@ from ephemeral_castle.drivers.restic.answers import (
     pick,
     unix_time,
 )
-from ephemeral_castle.drivers.restic.locks import Lock, host_name, owner, stale
+from ephemeral_castle.drivers.restic.locks import Asks, Lock, Owner, host_name, owner, stale
 from ephemeral_castle.drivers.restic.moment import choose
 from ephemeral_castle.errors import Damaged, Denied, NotFound, Permanent, Refused, Transient, Unreachable
 
@@ -74,7 +75,8 @@ def test_a_snapshot_is_picked_by_the_beginning_of_its_name_unless_that_fits_seve
         (11, "unable to create lock in backend: repository is already locked exclusively", Cause.LOCKED, Transient),
         (12, "Fatal: wrong password or no key found", Cause.PASSWORD, Denied),
         (3, '{"message_type":"error","error":{"message":"lstat /data/x: no such file"}}', Cause.UNREADABLE, Transient),
-        (124, "", Cause.UNREACHABLE, Unreachable),
+        (124, "not done within 300 s", Cause.TIME, Transient),
+        (124, "dial tcp 10.0.0.1:9443: i/o timeout\nnot done within 300 s", Cause.UNREACHABLE, Unreachable),
         (137, "", Cause.KILLED, Transient),
         (1, "dial tcp 10.0.0.1:9443: connect: connection refused", Cause.UNREACHABLE, Unreachable),
         (1, "Fatal: unable to open config file: Stat: Access Denied.", Cause.DENIED, Denied),
@@ -95,6 +97,12 @@ def test_the_cause_of_a_failure(code: int, said: str, cause: Cause, error: type[
     assert found.hints
 
 
+def test_a_command_that_ran_out_of_time_was_told_as_a_treasury_that_does_not_answer() -> None:
+    found = explain(124, "not done within 14400 s\n", "backing up the files")
+    assert not isinstance(found, Unreachable)
+    assert found.why.endswith("not done within 14400 s")
+
+
 def test_the_message_is_one_line_that_a_terminal_may_show() -> None:
     assert message_of(NO_REPOSITORY).startswith("Fatal: repository does not exist")
     assert "\n" not in message_of(NO_REPOSITORY)
@@ -111,19 +119,41 @@ def test_go_writes_nanoseconds() -> None:
     assert unix_time("1970-01-01T00:00:01.123456789Z") == pytest.approx(1.123456)
 
 
+ASKS = Asks("r2", "here", "computer-1", 10_000.0)
+LATE = "1970-01-01T02:40:00.123456789Z"  # 400 s before
+EARLY = "1970-01-01T02:00:00Z"
+
+
 def test_a_lock_is_known_by_the_host_that_castle_named() -> None:
-    name = host_name(3, "20261122-091651-ebf3", "here")
-    assert owner(Lock("x", name)) == (3, "20261122-091651-ebf3")
-    assert owner(Lock("x", "laptop")) is None
-    assert len(host_name(3, "r" * 60, "here")) <= 63
+    name = host_name(3, "20261122-091651-ebf3", "here", "computer-1")
+    assert owner(Lock("x", name), ASKS) == Owner(3, "20261122-091651-ebf3", here=True)
+    elsewhere = host_name(3, "20261122-091651-ebf3", "here", "computer-2")
+    assert owner(Lock("x", elsewhere), ASKS) == Owner(3, "20261122-091651-ebf3", here=False)
+    assert owner(Lock("x", "laptop"), ASKS) is None
+    long = dataclasses.replace(ASKS, castle="c" * 60)
+    name = host_name(3, "20261122-091651-ebf3", long.castle, "computer-1")
+    assert len(name) == 63
+    assert owner(Lock("x", name), long) == Owner(3, "20261122-091651-ebf3", here=True)
 
 
 def test_only_a_lock_that_an_ended_run_left_is_stale() -> None:
-    assert stale(Lock("x", host_name(2, "r1", "here")), "r2")
-    assert not stale(Lock("x", host_name(2, "r2", "here")), "r2")
-    assert not stale(Lock("x", host_name(2, "r1", "here")), "r2", busy=["r1"])
-    assert not stale(Lock("x", "laptop"), "r2")
-    assert not stale(Lock("x", ""), "r2")
+    assert stale(Lock("x", host_name(2, "r1", "here", "computer-1"), LATE, exclusive=True), ASKS)
+    assert not stale(Lock("x", host_name(2, "r2", "here", "computer-1"), EARLY), ASKS)
+    assert not stale(Lock("x", "laptop"), ASKS)
+    assert not stale(Lock("x", ""), ASKS)
+
+
+@pytest.mark.parametrize("castle", ["her", "here2", "other"])
+def test_a_lock_of_another_castle_was_taken_for_ones_own(castle: str) -> None:
+    assert not stale(Lock("x", host_name(2, "r1", castle, "computer-1"), EARLY), ASKS)
+
+
+def test_an_exclusive_lock_of_another_computer_was_taken_away_while_its_owner_worked() -> None:
+    for host in (host_name(2, "r1", "here", "computer-2"), "life2.r1.here"):
+        assert stale(Lock("x", host, LATE), ASKS)
+        assert stale(Lock("x", host, EARLY, exclusive=True), ASKS)
+        assert not stale(Lock("x", host, LATE, exclusive=True), ASKS)
+        assert not stale(Lock("x", host, "nobody knows", exclusive=True), ASKS)
 
 
 def test_a_point_in_time_means_the_newest_snapshot_before_it() -> None:

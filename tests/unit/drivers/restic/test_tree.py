@@ -158,3 +158,16 @@ def test_a_sample_is_spread_over_plain_files_and_says_what_they_hold(tmp_path):
     assert [each["path"] for each in found] == ["file0", "file2", "file4", "file6", "file8"]
     assert found[1]["sha256"] == hashlib.sha256(b"2").hexdigest()
     assert tree.sample([], 5) == []
+
+
+def test_more_than_a_thousand_files_that_moved_during_a_backup_failed_its_proof(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The proof leaves out what moved meanwhile; of that list only the first thousand were told."""
+    made = tmp_path / "data"
+    made.mkdir()
+    tree.take(str(made), str(tmp_path / "m"), str(tmp_path / "k"))
+    for number in range(tree.SHOWN + 1):
+        (made / f"{number}").touch()
+    tree.main(["moved", str(made), str(tmp_path / "k")])
+    assert len(json.loads(capsys.readouterr().out)) == tree.SHOWN + 2  # the folder itself, too

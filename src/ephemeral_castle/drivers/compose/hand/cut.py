@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from .health import health_of, policy_of
-from .podman import HOME, Broken, Json, Layer, last, podman
+from .podman import HOME, Broken, Json, Layer, last, podman, standing
 
 
 def see(layer: Layer, request: Json) -> Json:
@@ -33,12 +33,19 @@ def checked(detail: Json) -> str:
 
 
 def writers(layer: Layer, request: Json) -> list[Json]:
-    """The containers that have to be still: all, or those with a named volume that they may write."""
-    found = layer.containers()
-    if request["all"]:
-        return found
-    details = layer.inspected([each["name"] for each in found])
-    return [each for each in found if any(writes(mount) for mount in details[each["name"]].get("Mounts") or [])]
+    """The containers that have to be still: all of the layer, or those with a named volume that they may write.
+
+    With `layers`, the ids of all layers that the definition has, also what writes for a layer that it has no more:
+    no other step would stop that.
+    """
+    known = request.get("layers") or []
+    found = standing() if known else layer.containers()
+    own = [each for each in found if each["layer"] == layer.name]
+    strays = [each for each in found if each["layer"] not in {layer.name, *known}]
+    asked = strays if request["all"] else own + strays
+    details = layer.inspected([each["name"] for each in asked])
+    busy = [each for each in asked if any(writes(mount) for mount in details[each["name"]].get("Mounts") or [])]
+    return [*own, *busy] if request["all"] else busy
 
 
 def writes(mount: Json) -> bool:
@@ -47,10 +54,17 @@ def writes(mount: Json) -> bool:
 
 
 def moving(layer: Layer, request: Json) -> Json:
-    """Which of them run."""
+    """Which of them run, and the names of those that `still` stopped."""
     found = writers(layer, request)
-    return {"services": [each["service"] for each in found],
-            "running": [each["service"] for each in found if each["running"]]}  # fmt: skip
+    return {"services": [told(layer, each) for each in found],
+            "running": [told(layer, each) for each in found if each["running"]],
+            "names": layer.kept("stilled").get("names", [])}  # fmt: skip
+
+
+def told(layer: Layer, container: Json) -> str:
+    """A service, for people; with its layer when that is another one."""
+    name = str(container["service"])
+    return name if container["layer"] == layer.name else f"{container['layer']}/{name}"
 
 
 def still(layer: Layer, request: Json) -> Json:
@@ -58,6 +72,7 @@ def still(layer: Layer, request: Json) -> Json:
     running = [each["name"] for each in writers(layer, request) if each["running"]]
     known = layer.kept("stilled").get("names", [])
     layer.keep("stilled", {"names": sorted({*known, *running})})
+    layer.forget("again")
     if running:
         said = podman("stop", "-t", str(request["grace"]), *running, timeout=request["grace"] + 60)
         if said.returncode != 0:
@@ -65,14 +80,33 @@ def still(layer: Layer, request: Json) -> Json:
     return moving(layer, request)
 
 
-def again(layer: Layer, _request: Json) -> Json:
+def stopped(layer: Layer, request: Json) -> list[Json]:
+    """What `still` stopped and is still there. A machine that was started anew forgot it, so the run tells it, too."""
+    names = {*layer.kept("stilled").get("names", []), *request.get("names", [])}
+    return [each for each in standing() if each["name"] in names]
+
+
+def waiting(layer: Layer, request: Json) -> Json:
+    """Which of what `still` stopped does not run again, and which of it is not well."""
+    found = stopped(layer, request)
+    begun = layer.kept("again").get("names", [])
+    # A job may have ended well since it was started again.
+    ended = [each["name"] for each in found if each["name"] in begun and each["state"] == "exited" and not each["code"]]
+    running = [each for each in found if each["running"]]
+    details = layer.inspected([each["name"] for each in running])
+    return {
+        "idle": [told(layer, each) for each in found if not each["running"] and each["name"] not in ended],
+        "unwell": [told(layer, each) for each in running if checked(details[each["name"]]) == "unhealthy"],
+    }
+
+
+def again(layer: Layer, request: Json) -> Json:
     """Starts what `still` stopped."""
-    names = layer.kept("stilled").get("names", [])
-    there = {each["name"] for each in layer.containers()}
-    back = [name for name in names if name in there]
+    back = [each["name"] for each in stopped(layer, request)]
     if back:
         said = podman("start", *back)
         if said.returncode != 0:
             raise Broken(f"a service does not start again: {last(said.stderr)}")
+    layer.keep("again", {"names": back})
     layer.forget("stilled")
     return {"services": back}

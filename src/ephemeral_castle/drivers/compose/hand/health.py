@@ -15,6 +15,7 @@ TAIL = 5  # lines of a log that are told
 NANO = 1_000_000_000
 FIRST, MOST = 0.1, 2.0  # seconds between looks: at first, at most
 SETTLED = 1.0  # seconds that a service without a health check must have run
+ENDING = ("stopping", "stopped")  # podman has not written down yet how it ended; then it says "exited"
 RESTARTS = 3  # a service that podman started so often anew does not come up
 
 
@@ -34,6 +35,8 @@ class Patient:
         """Judges by what podman says, and runs the check when it is time."""
         detail = inspect_one(self.name)
         state = detail["State"]
+        if state["Status"] in ENDING:
+            return
         if state["Status"] != "running":
             self.ended(detail)
         elif self.check is None:

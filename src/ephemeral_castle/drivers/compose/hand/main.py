@@ -9,12 +9,12 @@ import sys
 import tarfile
 from typing import Any
 
-from .cut import again, moving, see, still
+from .cut import again, moving, see, still, waiting
 from .health import health
 from .order import up
 from .podman import Broken, Json, Layer
 
-LOOKS = {"see": see, "moving": moving}
+LOOKS = {"see": see, "moving": moving, "waiting": waiting}
 ACTS = {"health": health, "still": still, "again": again}
 
 

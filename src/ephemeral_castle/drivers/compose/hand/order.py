@@ -16,6 +16,7 @@ def up(layer: Layer, request: Json, archive: tarfile.TarFile) -> Json:
     """Files, containers as the project wants them, and the start of all that waits for nobody's health."""
     before = layer.kept("applied")
     layer.forget("applied")
+    layer.forget("stilled")  # what runs from here on is what the project says, not what ran at an earlier cut
     tool = HOME / ".tool" / f"{request['tool']}.py"
     if "tool" in archive.getnames():
         stream = archive.extractfile("tool")
@@ -80,7 +81,9 @@ def stop_changed(seen: list[Json], request: Json, changed: set[str], fresh: set[
         and changed.intersection(request["services"][each["service"]]["reads"])
     ]
     if names:
-        podman("stop", "-t", str(request["grace"]), *names, timeout=request["grace"] + 60)
+        said = podman("stop", "-t", str(request["grace"]), *names, timeout=request["grace"] + 60)
+        if said.returncode != 0:
+            raise Broken(f"a service whose file changed does not stop: {last(said.stderr)}")
 
 
 def done(container: Json, request: Json) -> bool:

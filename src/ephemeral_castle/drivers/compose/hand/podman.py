@@ -39,10 +39,48 @@ def last(text: str, lines: int = 3) -> str:
     return " / ".join(kept[-lines:])
 
 
+def standing(of: str = "") -> list[Json]:
+    """Containers of castle's projects: name, id, layer, service, project, running, state, code, image.
+
+    Args:
+        of: folder of one project; "" for those of every layer, also of one that the definition has no more.
+
+    Raises:
+        Broken: podman does not list them.
+    """
+    said = podman("ps", "-a", "--no-trunc", "--filter", f"label={LABEL}={of}" if of else f"label={LABEL}",
+                  "--format", "json")  # fmt: skip
+    if said.returncode != 0:
+        raise Broken(f"podman cannot list containers: {last(said.stderr)}")
+    return [described(item) for item in json.loads(said.stdout or "[]") or [] if layer_of(item)]
+
+
+def layer_of(item: Json) -> str:
+    """The layer whose project a container belongs to; "" for one that is not castle's."""
+    folder = Path(item["Labels"].get(LABEL, ""))
+    return folder.name if folder.parent == HOME else ""
+
+
+def described(item: Json) -> Json:
+    """What is kept of podman's words on a container."""
+    return {
+        "name": item["Names"][0],
+        "id": item["Id"],
+        "layer": layer_of(item),
+        "service": item["Labels"].get(SERVICE, ""),
+        "project": item["Labels"].get(PROJECT, ""),
+        "running": item["State"] == "running",
+        "state": item["State"],
+        "code": item.get("ExitCode", 0),
+        "image": item.get("Image", ""),
+    }
+
+
 class Layer:
     """One layer's project on this machine."""
 
     def __init__(self, name: str) -> None:
+        self.name = name
         self.project = HOME / name
         self.beside = HOME / f".{name}"
         self.turn = f"{os.getpid()}-{time.time_ns()}"
@@ -80,23 +118,8 @@ class Layer:
         (self.beside / name).unlink(missing_ok=True)
 
     def containers(self) -> list[Json]:
-        """Every container of the project: name, id, service, running, code, started."""
-        said = podman("ps", "-a", "--no-trunc", "--filter", f"label={LABEL}={self.project}", "--format", "json")
-        if said.returncode != 0:
-            raise Broken(f"podman cannot list containers: {last(said.stderr)}")
-        return [
-            {
-                "name": item["Names"][0],
-                "id": item["Id"],
-                "service": item["Labels"].get(SERVICE, ""),
-                "project": item["Labels"].get(PROJECT, ""),
-                "running": item["State"] == "running",
-                "state": item["State"],
-                "code": item.get("ExitCode", 0),
-                "image": item.get("Image", ""),
-            }
-            for item in json.loads(said.stdout or "[]") or []
-        ]
+        """Every container of the project; see `standing`."""
+        return standing(str(self.project))
 
     def inspected(self, names: list[str]) -> dict[str, Json]:
         """What podman knows of containers, by name."""

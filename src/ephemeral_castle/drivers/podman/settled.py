@@ -1,0 +1,32 @@
+"""Whether a raise would change anything of the machines."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+
+from ephemeral_castle.drivers.podman.fleet import Fleet
+from ephemeral_castle.drivers.podman.image import MACHINE
+from ephemeral_castle.drivers.podman.within import Within
+from ephemeral_castle.spi.driver import Context
+from ephemeral_castle.spi.world import Transport
+
+
+async def settled(ctx: Context, transports: MutableMapping[str, Transport]) -> str:
+    """Why it would, or ""; see `spi.driver.Settling`.
+
+    Args:
+        ctx: of the look.
+        transports: by container: ways into the machines that run, for those that look further.
+    """
+    if not await ctx.world.images.present(MACHINE):
+        return "the image of the machines is not in the store"
+    fleet = Fleet(ctx)
+    containers = {seen.name: seen for seen in await fleet.containers()}
+    for name, machine in ctx.options.machines.items():
+        planned = fleet.planned(name, ctx.life)
+        seen = containers.get(planned.container)
+        if seen is None or not seen.of(ctx.life) or not seen.running:
+            return f"machine {machine.id} does not run"
+        if ctx.options.transport == "podman":
+            transports[planned.container] = Within(ctx.world.exec, seen)
+    return ""
