@@ -6,6 +6,8 @@ promotion, so container start, way into the machine and polling count. The order
 
 from __future__ import annotations
 
+import sys
+
 import shell
 from castle import DATABASE as CASTLE
 from figure import Figure
@@ -16,8 +18,14 @@ PAIRS = 3
 
 def measure() -> list[Figure]:
     """For each size: both medians, and castle's speed as a part of the shell's."""
+    found: list[Figure] = []
     with CASTLE.standing():
-        return [figure for size in SIZES for figure in _size(size)]
+        for size in SIZES:
+            made = _size(size)
+            for figure in made:  # the next size takes long, and may fail
+                print(figure.line(), file=sys.stderr)
+            found += made
+    return found
 
 
 def _size(megabytes: int) -> list[Figure]:
