@@ -21,7 +21,11 @@ async def settled(ctx: Context, transports: MutableMapping[str, Transport]) -> s
     if not await ctx.world.images.present(MACHINE):
         return "the image of the machines is not in the store"
     fleet = Fleet(ctx)
-    containers = {seen.name: seen for seen in await fleet.containers()}
+    found, volumes = await fleet.everything()
+    odd = [*fleet.strangers([*found, *volumes], ctx.life), *fleet.twins([*found, *volumes], ctx.life)]
+    if odd:
+        return f"{odd[0].kind} `{odd[0].name}` bears a name or marks of ours beside the right one"
+    containers = {seen.name: seen for seen in found}
     for name, machine in ctx.options.machines.items():
         planned = fleet.planned(name, ctx.life)
         seen = containers.get(planned.container)
