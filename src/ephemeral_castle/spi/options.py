@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
+from ephemeral_castle.spi.names import split_server
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -90,3 +92,15 @@ def refusal(message: str, hint: str = "") -> PydanticCustomError:
         hint: the fix.
     """
     return PydanticCustomError("refused", "{message}", {"message": message, "hint": hint})
+
+
+def _server(text: str) -> str:
+    try:
+        split_server(text)
+    except ValueError:
+        raise refusal("a server is HOST or HOST:PORT", "such as 192.168.1.53 or ns1.example.org:5353") from None
+    return text
+
+
+NameServer = Annotated[str, AfterValidator(_server)]
+"""A name server as people write it: HOST or HOST:PORT."""

@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ephemeral_castle.spi.names import split_server
-from ephemeral_castle.spi.options import Options, SecretName, refusal
+from ephemeral_castle.spi.options import NameServer, Options, SecretName, refusal
 from ephemeral_castle.spi.units import Duration
 
 _PART = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -27,14 +26,6 @@ def _domain(text: str) -> str:
 
 def _name(text: str) -> str:
     return text[:2] + _domain(text[2:]) if text.startswith("*.") else _domain(text)
-
-
-def _server(text: str) -> str:
-    try:
-        split_server(text)
-    except ValueError:
-        raise refusal("a server is HOST or HOST:PORT", "such as 192.168.1.53 or ns1.example.org:5353") from None
-    return text
 
 
 def _directory(text: str) -> str:
@@ -64,7 +55,6 @@ def _unique(names: list[str]) -> list[str]:
 
 Name = Annotated[str, AfterValidator(_name)]
 Domain = Annotated[str, AfterValidator(_domain)]
-Server = Annotated[str, AfterValidator(_server)]
 Directory = Annotated[str, AfterValidator(_directory)]
 Contact = Annotated[str, AfterValidator(_contact)]
 
@@ -72,10 +62,10 @@ Contact = Annotated[str, AfterValidator(_contact)]
 class DnsOptions(Options):
     """The name server that takes the answers to a CA's questions (DNS-01, by RFC 2136)."""
 
-    server: Server = Field(description="name server that takes changes of the zone: HOST or HOST:PORT")
+    server: NameServer = Field(description="name server that takes changes of the zone: HOST or HOST:PORT")
     zone: Domain = Field(description="the zone")
     key: SecretName = Field(description="secret with the key that signs: ALGORITHM:NAME:BASE64")
-    secondaries: list[Server] = Field(
+    secondaries: list[NameServer] = Field(
         default_factory=list, description="other name servers of the zone; all must have an answer before the CA looks"
     )
 

@@ -8,22 +8,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from ephemeral_castle.spi.names import split_server
-from ephemeral_castle.spi.options import LayerName, MachineName, Options, SecretName, refusal
+from ephemeral_castle.spi.options import LayerName, MachineName, NameServer, Options, SecretName, refusal
 from ephemeral_castle.spi.units import Duration
 
 _PART = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _LONGEST = 200  # characters of a name; 253 less `_castle.` and room
 HERE = "here"
 _WEEK = 7 * 86400.0
-
-
-def _server(text: str) -> str:
-    try:
-        split_server(text)
-    except ValueError:
-        raise refusal("a server is HOST or HOST:PORT", "such as 192.168.1.53 or ns1.example.org:5353") from None
-    return text
 
 
 def _name(text: str) -> str:
@@ -56,7 +47,6 @@ def _address(text: str) -> str:
     return text
 
 
-Server = Annotated[str, AfterValidator(_server)]
 Zone = Annotated[str, AfterValidator(_name)]
 Label = Annotated[str, AfterValidator(_label)]
 Ttl = Annotated[Duration, AfterValidator(_seconds)]
@@ -66,7 +56,7 @@ Address = Annotated[str, AfterValidator(_address)]
 class Rfc2136Options(Options):
     """Names that lead to machines, on a name server of yours that takes signed updates."""
 
-    server: Server = Field(description="name server that takes changes of the zone: HOST or HOST:PORT")
+    server: NameServer = Field(description="name server that takes changes of the zone: HOST or HOST:PORT")
     zone: Zone = Field(description="the zone")
     key: SecretName = Field(description="secret with the key that signs: ALGORITHM:NAME:BASE64")
     records: dict[Label, MachineName] = Field(
@@ -74,7 +64,7 @@ class Rfc2136Options(Options):
     )
     ttl: Ttl = Field(default=60.0, description="how long resolvers may keep an answer")
     lowered_ttl: Ttl = Field(default=5.0, description="the same while a rebirth is under way, until the switch")
-    secondaries: list[Server] = Field(
+    secondaries: list[NameServer] = Field(
         default_factory=list, description="other name servers of the zone; all must agree before a run and at its end"
     )
     maintenance: Address = Field(
