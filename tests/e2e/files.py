@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ephemeral_castle.world.clock import SystemClock
-from ephemeral_castle.world.keys import KeyFile
-from ephemeral_castle.world.objects import S3Objects
-from ephemeral_castle.world.s3 import Endpoint
-from ephemeral_castle.world.sigv4 import Credentials
 from tests.e2e.castles import TestCastle
+from tests.e2e.objects import names
 
 DEFINITION = """\
 castle: {name}
@@ -99,7 +94,7 @@ class FilesCastle(TestCastle):
 
     def snapshots(self) -> set[str]:
         """Ids of the snapshots in the repository."""
-        return set(self._objects("snapshots"))
+        return set(names(self, "restic/uploads/snapshots"))
 
     def restic(self, script: str, host: str) -> str:
         """Shell lines beside restic on the machine that stands, with the writer's keys, from a host of that name."""
@@ -124,20 +119,7 @@ class FilesCastle(TestCastle):
 
     def locks(self) -> list[str]:
         """Names of locks in the repository."""
-        return self._objects("locks")
-
-    def _objects(self, kind: str) -> list[str]:
-        """Names, as the server lists them: on its disk the versions of deleted objects stay."""
-        keys = KeyFile.load(self.base / "castle.key")
-        state = self.here.base / "state" / f"{self.name}.treasury"
-        address = self.data("status")["addresses"]["treasury"]
-        endpoint = Endpoint(f"https://{address}", self.name, self.name, ca=(state / "tls" / "ca.pem").read_text())
-
-        async def work() -> list[str]:
-            async with S3Objects(endpoint, Credentials(keys.access_key, keys.secret_key), SystemClock()) as objects:
-                return [stat.key.rsplit("/", 1)[-1] async for stat in objects.list(f"restic/uploads/{kind}/")]
-
-        return asyncio.run(work())
+        return names(self, "restic/uploads/locks")
 
 
 @contextlib.contextmanager

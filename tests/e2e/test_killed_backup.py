@@ -11,7 +11,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from ephemeral_castle.postgres.leftovers import COPY, aborted
 from tests.e2e.castles import TestCastle
+from tests.e2e.objects import names
 
 pytestmark = pytest.mark.machines
 KILL = """
@@ -20,6 +22,7 @@ for each in /proc/[0-9]*; do
 done
 true
 """
+BACKUPS = "pgbackrest/database/backup/castle"
 ROWS = "insert into ledger(id, body) select g, repeat(md5(random()::text), 60) from generate_series(1, 60000) g"
 
 
@@ -33,27 +36,21 @@ def castle() -> Iterator[TestCastle]:
         made.down()
 
 
-def half_made(folder: Path) -> set[str]:
-    """Backups that have begun and not ended."""
-    return {each.parent.name for each in folder.glob("*/backup.manifest.copy")} - {
-        each.parent.name for each in folder.glob("*/backup.manifest")
-    }
-
-
 def test_a_backup_after_a_killed_one_was_refused_by_the_treasury(castle: TestCastle) -> None:
     castle.sql(ROWS, life=1)
-    store = castle.here.base / "state" / f"{castle.name}.treasury" / "store"
-    folder = store / castle.name / castle.name / "pgbackrest/database/backup/castle"
-    assert folder.is_dir()
+    state = castle.here.base / "state" / f"{castle.name}.treasury"
+    folder = state / "store" / castle.name / castle.name / BACKUPS
+    before = set(folder.glob(f"*/{COPY}"))
+    assert before
     ended: list[CompletedProcess[str]] = []
     asking = threading.Thread(target=lambda: ended.append(castle.run("backup", ok=False)))
     asking.start()
     until = time.monotonic() + 60
-    while not half_made(folder):
+    while not set(folder.glob(f"*/{COPY}")) - before:
         assert time.monotonic() < until
         time.sleep(0.002)
     said = castle.podman("exec", f"{castle.name}-1-431", "sh", "-c", KILL)
     assert "killed" in said.stdout, said
     asking.join()
     castle.run("backup")
-    assert not half_made(folder)
+    assert aborted(names(castle, BACKUPS)) == []

@@ -17,7 +17,7 @@ from ephemeral_castle.cli.places import places
 from ephemeral_castle.cli.worlds import enclosure_of, is_root
 from ephemeral_castle.definition.template import Answers, definition_text
 from ephemeral_castle.definition.timers import systemd_text
-from ephemeral_castle.errors import CastleError, Conflict, Denied, NoSuchRun
+from ephemeral_castle.errors import CastleError, Conflict, Denied, NoSuchRun, Permanent
 from ephemeral_castle.journal.lock import DOWN, LocalLock
 from ephemeral_castle.model.castle import Castle, Site
 from ephemeral_castle.spi.secret import Secret
@@ -58,8 +58,16 @@ class _Given:
         return self.keys.secrets.get(name) if self.keys else None
 
     async def put(self, name: str, value: Secret) -> None:
-        """Nothing is generated here."""
-        raise NotImplementedError(name)
+        """Nothing may be generated here: it would be lost.
+
+        Raises:
+            Permanent: always.
+        """
+        raise Permanent(
+            f"the secret `{name}` does not exist yet",
+            why="it is made by a raise, and kept in the treasury",
+            hints=["castle raise"],
+        )
 
 
 def _repository(castle: Castle, home: Path) -> GitSource | None:

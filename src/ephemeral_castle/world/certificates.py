@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ephemeral_castle.spi.x509 import builder, usage
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 CA_DAYS = 3652
 SERVER_DAYS = 365
 RENEW_BEFORE = timedelta(days=30)
-_BACKDATED = timedelta(days=1)  # a machine whose clock is a little behind must not refuse a new certificate
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,9 @@ def _authority(directory: Path, moment: datetime) -> tuple[x509.Certificate, ec.
     new_key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Ephemeral Castle treasury authority")])
     certificate = (
-        _builder(name, name, new_key, moment, CA_DAYS)
+        builder(name, name, new_key, moment, CA_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(ca=True), critical=True)
+        .add_extension(usage(ca=True), critical=True)
         .sign(new_key, hashes.SHA256())
     )
     write_private(key_file, _key_pem(new_key))
@@ -101,42 +102,13 @@ def _server(
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     public = authority_key.public_key()
     return (
-        _builder(subject, authority.subject, key, moment, SERVER_DAYS)
+        builder(subject, authority.subject, key, moment, SERVER_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(ca=False), critical=True)
+        .add_extension(usage(ca=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
         .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
         .sign(authority_key, hashes.SHA256())
-    )
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, moment: datetime, days: int
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(moment - _BACKDATED)
-        .not_valid_after(moment + timedelta(days=days))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-
-
-def _usage(*, ca: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not ca,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=ca,
-        crl_sign=ca,
-        encipher_only=False,
-        decipher_only=False,
     )
 
 

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ephemeral_castle.drivers.certificates.papers import read_chain, read_key, text_of
+from ephemeral_castle.spi.x509 import builder, usage
 
 CA_DAYS = 3652
 LEAF_DAYS = 90
 LAST_YEAR = 365 * 86400.0  # seconds before its end when the authority is made anew
-_BACKDATED = timedelta(days=1)  # a machine whose clock is a little behind must not refuse a new certificate
 _LONGEST_NAME = 64  # characters of a common name
 _EVERYWHERE = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
@@ -54,9 +53,9 @@ def make_authority(title: str, key_pem: str, domains: Sequence[str], now: float)
         excluded_subtrees=[x509.IPAddress(network) for network in _EVERYWHERE],
     )
     certificate = (
-        _builder(name, name, key, now, CA_DAYS)
+        builder(name, name, key, _moment(now), CA_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(ca=True), critical=True)
+        .add_extension(usage(ca=True), critical=True)
         .add_extension(constraints, critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -88,9 +87,9 @@ def make_leaf(ca_pem: str, ca_key: str, key_pem: str, names: Sequence[str], now:
     short = next((name for name in names if len(name) <= _LONGEST_NAME), "")
     identifier = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     certificate = (
-        _builder(_subject(short), authority.subject, key, now, LEAF_DAYS)
+        builder(_subject(short), authority.subject, key, _moment(now), LEAF_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(ca=False), critical=True)
+        .add_extension(usage(ca=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
         # Critical where there is no subject (RFC 5280 section 4.2.1.6).
@@ -100,35 +99,9 @@ def make_leaf(ca_pem: str, ca_key: str, key_pem: str, names: Sequence[str], now:
     return text_of([certificate, authority])
 
 
+def _moment(now: float) -> datetime:
+    return datetime.fromtimestamp(int(now), UTC)
+
+
 def _subject(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common[:_LONGEST_NAME])] if common else [])
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: float, days: int
-) -> x509.CertificateBuilder:
-    moment = datetime.fromtimestamp(int(now), UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(moment - _BACKDATED)
-        .not_valid_after(moment + timedelta(days=days))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-
-
-def _usage(*, ca: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not ca,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=ca,
-        crl_sign=ca,
-        encipher_only=False,
-        decipher_only=False,
-    )
