@@ -1,16 +1,19 @@
 # What can be done here. Every recipe is a script in scripts/; `make help` says what each one is for.
 .DEFAULT_GOAL := help
 .SILENT:
-.PHONY: help setup prefetch demo demo-down test test-fast lint bench docs clean
+.PHONY: help setup prefetch prefetch-kubernetes demo demo-down test test-fast lint bench docs clean
 
 help: ## this list
-	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what is missing: Debian packages (root), uv, .venv; under 1 s when all is there
 	scripts/setup
 
 prefetch: setup ## build machine and database images and the S3 server ahead (2 to 4 minutes once)
 	scripts/prefetch
+
+prefetch-kubernetes: setup ## build Kubernetes and its images from source ahead (22 CPU-minutes once; goes on after a break)
+	scripts/kubernetes prefetch
 
 demo: ## raise the example castle, destroy it, bring it back, prove that nothing is missing (root; 5 minutes cold)
 	scripts/demo

@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
+import json
 import subprocess
-import time
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from testbed import registry
 
-CACHE = Path(os.environ.get("CASTLE_CACHE", "/var/cache/ephemeral-castle"))
-UNPACKED = CACHE / "docker-registry" / "usr" / "bin" / "docker-registry"  # by scripts/setup
-PROGRAM = str(UNPACKED) if UNPACKED.exists() else shutil.which("docker-registry")
-needs_registry = pytest.mark.skipif(PROGRAM is None, reason="Debian's docker-registry is not here: make setup")
-CONFIG = """\
-version: 0.1
-storage: {{filesystem: {{rootdirectory: {room}/registry}}}}
-http: {{addr: 127.0.0.1:{port}}}
-"""
-INSECURE = '[[registry]]\nlocation = "127.0.0.1:{port}"\ninsecure = true\n'
+SCRIPT = Path(registry.__file__)
+needs_registry = pytest.mark.skipif(
+    registry.program() is None, reason="Debian's docker-registry is not here: make setup"
+)
+INSECURE = '[[registry]]\nlocation = "{address}"\ninsecure = true\n'
+
+
+def start(directory: Path, storage: Path, *options: str) -> dict[str, Any]:
+    """Starts a registry, and says where it is."""
+    command: list[str | Path] = [sys.executable, SCRIPT, "start", directory, "--storage", storage, *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
+
+
+def stop(directory: Path) -> None:
+    """Ends the registry of a directory."""
+    subprocess.run([sys.executable, SCRIPT, "stop", directory], check=True, timeout=60)
 
 
 @contextmanager
 def registry_in(room: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """`HOST:PORT` of a registry, and the variables that tell podman that it speaks plain HTTP."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (room / "registry.yml").write_text(CONFIG.format(room=room, port=port))
-    (room / "registries.conf").write_text(INSECURE.format(port=port))
-    command = [str(PROGRAM), "serve", str(room / "registry.yml")]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.05)
+    address = start(room / "registry", room / "registry-storage")["address"]
+    (room / "registries.conf").write_text(INSECURE.format(address=address))
     try:
-        yield f"127.0.0.1:{port}", {"CONTAINERS_REGISTRIES_CONF": str(room / "registries.conf")}
+        yield address, {"CONTAINERS_REGISTRIES_CONF": str(room / "registries.conf")}
     finally:
-        process.terminate()
-        process.wait(10)
+        stop(room / "registry")

@@ -1,0 +1,3 @@
+module ephemeral-castle/testbed/pause
+
+go 1.26.0
