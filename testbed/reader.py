@@ -28,18 +28,18 @@ PATIENCE = 15.0  # seconds for the blog to show the writer's last row
 
 
 class Door(http.client.HTTPSConnection):
-    """HTTPS to `NAME`, through an address that is not its own."""
+    """HTTPS to a name, through an address that is not its own."""
 
-    def __init__(self, door: str, ca: Path) -> None:
+    def __init__(self, door: str, ca: Path, name: str) -> None:
         self.trusted = ssl.create_default_context(cafile=str(ca))
-        super().__init__(NAME, timeout=WITHIN, context=self.trusted)
+        super().__init__(name, timeout=WITHIN, context=self.trusted)
         host, _, port = door.rpartition(":")
         self.door = (host, int(port))
 
     def connect(self) -> None:
         """Connects to the door and expects the blog's certificate."""
         plain = socket.create_connection(self.door, WITHIN)
-        self.sock = self.trusted.wrap_socket(plain, server_hostname=NAME)
+        self.sock = self.trusted.wrap_socket(plain, server_hostname=self.host)
 
 
 def content(number: int, size: int) -> bytes:
@@ -104,11 +104,12 @@ def main() -> int:
     parser.add_argument("verb", choices=("put", "check"))
     parser.add_argument("--door", required=True, help="HOST:PORT that leads to the blog")
     parser.add_argument("--ca", type=Path, required=True, help="the castle's own CA")
-    parser.add_argument("--files", type=int, default=40)
+    parser.add_argument("--name", default=NAME, help=f"name of the blog ({NAME})")
+    parser.add_argument("--files", type=int, default=40, help="uploads; 0 for a blog that keeps none")
     parser.add_argument("--megabytes", type=int, default=20, help="of all files together")
     parser.add_argument("--log", type=Path, help="the writer's log of acknowledged rows")
     args = parser.parse_args()
-    door, size = Door(args.door, args.ca), args.megabytes * 1_000_000 // args.files
+    door, size = Door(args.door, args.ca, args.name), args.megabytes * 1_000_000 // max(args.files, 1)
     if args.verb == "put":
         print(f"reader: {put(door, args.files, size)} of {args.files} files uploaded, {args.megabytes} MB in all")
         return 0

@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.set_defaults(run=_kit)
     verb = verbs.add_parser("images", help="build images, push them, and print the digest of each")
     verb.add_argument("target", nargs="?", metavar="PORT|URL", help="a registry on the loopback, or http://HOST:PORT")
-    verb.add_argument("names", nargs="*", metavar="NAME", help="a program, 'cluster', or 'busybox'; all without one")
+    verb.add_argument("names", nargs="*", metavar="NAME", help="a program, 'cluster', 'busybox' or a stand-in; or all")
     verb.add_argument("--list", action="store_true", help="print the names of the images, and do nothing")
     verb.set_defaults(run=_images)
     verb = verbs.add_parser("prefetch", help="build all of it ahead")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import debian
+from . import debian, standins
 from .images import Archive, Files, Image, Layer
 from .places import Trouble
 from .programs import BY_NAME, chosen
@@ -102,6 +102,12 @@ CONTENTS = (
     ),
     Content("local-path-provisioner", "docker.io/rancher/local-path-provisioner", "usr/bin/local-path-provisioner"),
 )  # fmt: skip
+# Of the demo's walls; what they serve comes from its Git repository.
+WALLS = {
+    "localhost/blog:1": debian.Root(("python3-minimal", "python3-bottle", "python3-waitress", "python3-psycopg2")),
+    "localhost/caddy:1": debian.Root(("caddy",)),
+}
+WALLS_NAME = "walls"
 HELPER = f"docker.io/library/{BUSYBOX_NAME}:{BUSYBOX_VERSION}"
 
 
@@ -128,21 +134,27 @@ def helper() -> Image:
 
 def references() -> list[str]:
     """The names of all images that can be made."""
-    return [*(content.reference for content in CONTENTS), HELPER]
+    return [
+        *(content.reference for content in CONTENTS),
+        HELPER,
+        *WALLS,
+        *(each.reference for each in standins.STANDINS),
+    ]
 
 
 def needed(names: Iterable[str]) -> list[str]:
     """The programs that the images of these names hold.
 
     Args:
-        names: programs, the group of a bare cluster, or `busybox`; without one, all.
+        names: programs, the group of a bare cluster, `busybox`, `walls`, or stand-ins; without one, all.
 
     Raises:
         Trouble: nothing is called so.
     """
     names = list(names)
     held = {content.program for content in CONTENTS}
-    wanted = chosen(each for each in names if each != BUSYBOX_NAME) if set(names) != {BUSYBOX_NAME} else []
+    of_programs = [each for each in names if each not in (BUSYBOX_NAME, WALLS_NAME, *standins.BY_NAME)]
+    wanted = chosen(of_programs) if of_programs or not names else []
     return [program.name for program in wanted if program.name in held]
 
 
@@ -161,6 +173,12 @@ def images(names: Iterable[str], programs: Mapping[str, Path]) -> list[Image]:
     made = [content.image(programs[content.program]) for content in CONTENTS if content.program in wanted]
     if not names or BUSYBOX_NAME in names:
         made.append(helper())
+    if not names or WALLS_NAME in names:
+        made += [
+            Image(name, (Archive(root.ensure()), Files({}, directories={"tmp": 0o1777})), ())
+            for name, root in WALLS.items()
+        ]
+    made += [each.image() for each in standins.STANDINS if not names or each.name in names]
     return made
 
 

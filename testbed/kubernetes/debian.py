@@ -5,6 +5,7 @@ Source: mmdebstrap(1), variant `extract`: packages and what they depend on are u
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import json
 import os
@@ -32,14 +33,23 @@ LEFT_OUT = (
 
 @dataclass(frozen=True)
 class Root:
-    """What lies in a root: Debian packages, and what they depend on."""
+    """What lies in a root: Debian packages, and what they depend on.
+
+    Attributes:
+        packages: their names; the first also names the root.
+        suite: of Debian.
+        without: shell patterns of paths that are left out beside what no program reads.
+    """
 
     packages: tuple[str, ...]
+    suite: str = SUITE
+    without: tuple[str, ...] = ()
 
     @property
     def target(self) -> Path:
         """The archive that it is packed to."""
-        text = json.dumps([FORM, SUITE, LEFT_OUT, self.packages])
+        inputs: list[object] = [FORM, self.suite, LEFT_OUT, self.packages]
+        text = json.dumps([*inputs, self.without] if self.without else inputs)
         return STORE / "roots" / f"{self.packages[0]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.tar"
 
     def ensure(self) -> Path:
@@ -55,7 +65,7 @@ class Root:
         room = Path(tempfile.mkdtemp(prefix="root.", dir=self.target.parent))
         try:
             self._unpack(room / "whole.tar")
-            tidy(room / "whole.tar", room / "root.tar")
+            tidy(room / "whole.tar", room / "root.tar", self.without)
             (room / "root.tar").replace(self.target)
         finally:
             shutil.rmtree(room, ignore_errors=True)
@@ -65,7 +75,7 @@ class Root:
         command = ["mmdebstrap", "--variant=extract", "--format=tar", f"--include={','.join(self.packages)}"]
         try:
             made = subprocess.run(
-                [*command, SUITE, str(archive), *host_sources(SUITE)],
+                [*command, self.suite, str(archive), *host_sources(self.suite)],
                 env={**os.environ, "TMPDIR": str(archive.parent)},
                 stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=SECONDS,
             )  # fmt: skip
@@ -78,23 +88,30 @@ class Root:
             )
 
 
-def tidy(whole: Path, tidied: Path) -> None:
-    """Packs an archive again: without what is left out, in order, dated 1970, everything in the hands of root."""
+def tidy(whole: Path, tidied: Path, without: tuple[str, ...] = ()) -> None:
+    """Packs an archive again: without what is left out, in order, dated 1970, everything in the hands of root.
+
+    Args:
+        whole: as mmdebstrap made it.
+        tidied: where to.
+        without: shell patterns of further paths that are left out; `*` stands for slashes, too.
+    """
     with tarfile.open(whole) as old, tarfile.open(tidied, "w", format=tarfile.GNU_FORMAT) as new:
         # A hard link comes after the file that it means.
         for entry in sorted(old.getmembers(), key=lambda each: (each.islnk(), each.name)):
             entry.name = entry.name.removeprefix("./")
             if entry.islnk():
                 entry.linkname = entry.linkname.removeprefix("./")
-            if entry.name in ("", ".") or _left_out(entry.name) or entry.isdev():
+            if entry.name in ("", ".") or _left_out(entry.name, without) or entry.isdev():
                 continue
             entry.mtime, entry.pax_headers = 0, {}
             entry.uname = entry.gname = "root"
             new.addfile(entry, old.extractfile(entry) if entry.isreg() else None)
 
 
-def _left_out(name: str) -> bool:
-    return any(name == each or name.startswith(f"{each}/") for each in LEFT_OUT)
+def _left_out(name: str, without: tuple[str, ...]) -> bool:
+    always = any(name == each or name.startswith(f"{each}/") for each in LEFT_OUT)
+    return always or any(fnmatch.fnmatchcase(name, each) for each in without)
 
 
 def certificates(root: Path) -> str:

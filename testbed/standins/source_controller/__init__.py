@@ -1,0 +1,1 @@
+"""A stand-in for Flux' source-controller: GitRepositories only, fetched from real Git servers by the program `git`."""
