@@ -3,8 +3,9 @@
     scripts/bench                  all parts
     scripts/bench startup rebirth  some
 
-`rebirth`, `restore` and `whole` need root; what did not stand is raised for them and removed. Ratios are taken within
-one run on one computer; seconds of two computers do not compare.
+`rebirth`, `restore` and `whole` need root; what did not stand is raised for them and removed. `watch` and `flux` need
+the programs of `scripts/kubernetes programs`. Ratios are taken within one run on one computer; seconds of two computers
+do not compare.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-PARTS = ("startup", "rebirth", "restore", "whole")
+PARTS = ("startup", "rebirth", "restore", "whole", "watch", "flux")
 
 
 def main() -> int:

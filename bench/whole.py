@@ -32,7 +32,6 @@ def measure() -> list[Figure]:
         CASTLE.fill(MEGABYTES)
         _upload()
         reborn = [_rebirth() for _ in range(TIMES)]
-        CASTLE.castle("raise", "--progress", "none")  # the first after a rebirth may have something to mend
         raised = [cpu("castle", "raise", "-f", str(CASTLE.file), "--progress", "none")[1] for _ in range(TIMES)]
         drilled = [_drill() for _ in range(TIMES)]
     return [

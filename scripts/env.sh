@@ -11,6 +11,7 @@ else
 fi
 export CASTLE_CACHE
 export PATH="$ROOT/.venv/bin:$CASTLE_CACHE/uv/bin:$PATH:/usr/sbin:/sbin"
+export UV_CACHE_DIR=${UV_CACHE_DIR:-$CASTLE_CACHE/uv-cache} # all that is fetched lies in one place
 export UV_PYTHON_DOWNLOADS=never # only interpreters that this computer has
 export GOTOOLCHAIN=local         # the same for Go
 

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+settings.register_profile("castle", deadline=None)  # a busy computer is no fault of what is tested
+settings.load_profile("castle")
 GOLDEN = Path(__file__).parent / "cli" / "golden"
 
 

@@ -16,6 +16,7 @@ from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Treasury, V
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.model.step import Observation, State, Step
 from ephemeral_castle.spi.driver import Request
+from ephemeral_castle.spi.kubernetes import Cluster
 from ephemeral_castle.spi.secret import Secret
 from ephemeral_castle.spi.world import Machine
 
@@ -93,6 +94,9 @@ class Context:
 
     def diagnostic(self, severity: str, text: str) -> None:
         self.said.append(f"{severity}: {text}")
+
+    async def cluster(self, *, old: bool = False) -> Cluster:
+        raise AssertionError("a name needs no cluster")
 
     async def machine(self, name: str, *, old: bool = False) -> Machine:
         life = self.old_life if old else self.life

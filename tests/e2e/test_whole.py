@@ -87,7 +87,8 @@ def test_a_rebirth_brings_rows_uploads_pages_name_and_certificate_back(castle: W
 def test_a_raise_with_nothing_changed_leaves_every_container_alone(castle: WholeCastle) -> None:
     life = castle.life()
     before, serial = castle.containers(life), castle.serial()
-    castle.run("raise")
+    # Just after a rebirth the maintenance page is still there, and ends by itself.
+    assert castle.run("raise").stdout == f"life {life} stands as defined: nothing was changed\n"
     assert castle.containers(life) == before
     assert castle.serial() == serial
 
@@ -112,7 +113,9 @@ def test_a_replica_that_dies_while_backups_are_proven_is_started_again_by_the_re
             says(castle.rebirth(ok=False), FAILED, "421", "it does not run", "nothing was destroyed", "castle resume")
         writer.wait_for(writer.count() + 10)
         assert castle.life() == life
-        assert castle.get()[:2] == (addresses(castle)["edge"], 200)
+        # Whose turn it is: every second request came to the dead one first, and a reader was told 502.
+        seen = [castle.get()[:2] for _ in range(4)]
+        assert seen == [(addresses(castle)["edge"], 200)] * len(seen)
         castle.run("resume")
         writer.wait_for(writer.count() + 10)
     everything_is_there(castle, writer, life + 1)

@@ -43,7 +43,7 @@ async def prefetch(castle: Castle, site: Site, progress: Any) -> dict[str, Any]:
     store = ImageStore(LocalExec(), places(castle.name).images)
     drivers, options = wiring.drivers_of(site)
     with tempfile.TemporaryDirectory(prefix="castle-prefetch-") as home:
-        found = await ahead.wanted(site, drivers, options, _repository(castle, Path(home)))
+        found = await ahead.wanted(site, drivers, options, _repository(castle, Path(home, "git")))
     return {**await ahead.fetch(store, found, progress), "store": str(store.path)}
 
 

@@ -22,7 +22,7 @@ from ephemeral_castle.world.images import ImageStore
 from ephemeral_castle.world.keys import KeyFile
 from ephemeral_castle.world.objects import S3Objects
 from ephemeral_castle.world.reading import BorrowedSecrets, ReadingIdentities, ReadingObjects
-from ephemeral_castle.world.room import DrillRoom
+from ephemeral_castle.world.room import TREASURY, DrillRoom
 from ephemeral_castle.world.sigv4 import Credentials
 from ephemeral_castle.world.vault import TreasuryVault
 
@@ -69,7 +69,8 @@ def room_at(where: Places, castle: Castle, site: Site, exec_: LocalExec, target:
     enclosure = worlds.enclosure_of(castle, site, own, exec_)
     forwarders = Forwarders(exec_, SystemClock(), own.runtime / "forward")
     way = Route(f"{enclosure.gateway}:{worlds.INSIDE_PORT}", target, listen_in=enclosure.name)
-    return DrillRoom(exec_, enclosure, forwarders, way, own.state, own.runtime)
+    ways = {TREASURY: way, **worlds.reach_of(site, enclosure)}
+    return DrillRoom(exec_, enclosure, forwarders, ways, own.state, own.runtime)
 
 
 async def open_drill(castle: Castle, site: Site) -> Drill:
@@ -101,7 +102,7 @@ async def open_drill(castle: Castle, site: Site) -> Drill:
         computer=computer(where.computer, home=where.state.parent),
         forwarders=room.forwarders,
         runtime=where.drill.runtime / "forward",
-        source=worlds.repository_of(castle, where.drill, looking, keys, secrets),
+        source=worlds.repository_of(castle, where.drill, looking, keys, secrets, room.enclosure),
         room=room,
     )
     opened = worlds.Opened(world, room.enclosure, keys, secrets, where.drill, room.forwarders, None, [objects.close])

@@ -38,6 +38,7 @@ VERBS: dict[str, dict[str, str]] = {
         "backup": "back the treasures up",
         "drill": "rehearse the return after a total loss, beside the living castle",
         "restore": "bring data back from the repository, in place or beside the living",
+        "kubeconfig": "write the key of the castle's cluster into a file, for kubectl",
         "secret": "list, print, store or delete a secret of the castle",
     },
     "Runs": {

@@ -21,7 +21,7 @@ from ephemeral_castle.model.events import Event, Kind, RunStatus
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.model.runview import RunView, reduce
 from ephemeral_castle.model.step import Effect, Phase, Step
-from ephemeral_castle.spi.driver import Check
+from ephemeral_castle.spi.driver import Check, layer_with
 from ephemeral_castle.world.exec import LocalExec
 from ephemeral_castle.world.keys import NotFilledIn
 from ephemeral_castle.world.podman_probe import probe as computer_checks
@@ -232,7 +232,6 @@ def shared_of(
     drivers, options = wiring.drivers_of(site)
     view = view or RunView.empty(wiring.offline_plan(castle, verb, site.name, {}))
     layers = {layer.id: layer for layer in site.layers}
-    ground = next((name for name, layer in layers.items() if hasattr(drivers[layer.driver], "machine")), "")
     return Shared(
         request=request,
         run="look",
@@ -246,7 +245,8 @@ def shared_of(
         drivers={**drivers, OwnDriver.name: OwnDriver()},
         options=options,
         bus=Quiet(view),
-        ground=ground,
+        ground=layer_with(drivers, layers, "machine"),
+        foundations=layer_with(drivers, layers, "cluster"),
         layers=layers,
     )
 

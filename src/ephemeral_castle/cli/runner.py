@@ -64,7 +64,10 @@ async def own(
                 runner = _runner(found.castle, run, journal, reader, opened, Unleased(), found.records)
                 return await replace(runner, secrets=found.secrets, **told).execute()
             opened = await open_world(castle, site)
-            return await _with_lease(castle, run, told, journal, reader, opened)
+            status = await _with_lease(castle, run, told, journal, reader, opened)
+            if status is RunStatus.DONE and Verb(plan.verb) is Verb.WIPE:
+                await opened.unreach()
+            return status
         except CastleError as error:
             await _ended(journal, run, error, begun=reduce(plan, reader.events(run)).passed_no_return)
         except Exception as error:  # noqa: BLE001 - the run must end with a word, whatever happened

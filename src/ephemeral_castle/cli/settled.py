@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from ephemeral_castle.journal.lock import LocalLock
 from ephemeral_castle.journal.reader import JournalReader
 from ephemeral_castle.journal.record import RecordStore
 from ephemeral_castle.model.begun import Begun
-from ephemeral_castle.model.castle import Castle, Layer, Site, Verb
+from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Verb
 from ephemeral_castle.model.events import RunStatus
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.model.runview import RunView, reduce
@@ -32,6 +32,7 @@ RAISING = (Verb.RAISE, Verb.REBIRTH)
 # What may have come since the life was raised, without changing what a raise would find.
 HARMLESS = (Verb.BACKUP, Verb.RAISE, Verb.REBIRTH)
 OWN = ("writer", "revoke", "unseal")  # castle's own steps that a look can judge
+HEAD_START = 0.02  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +80,8 @@ async def _look(castle: Castle, site: Site) -> int:
         raise Unsettled("nothing of it stands on this computer")
     request = wiring.request_of(castle, Verb.RAISE, site.name, {})
     raised = raised_by(where.journal, begun.begin(request, *wiring.drivers_of(site)), site.name)
-    if not served(castle):  # opening the world would start it: then something would have been changed
-        raise Unsettled("the treasury that is kept here is not served")
+    if not served(castle, site):  # opening the world would start it: then something would have been changed
+        raise Unsettled("the treasury that is kept here, or what machines reach on this computer, is not served")
     before = asyncio.all_tasks()
     opened = await open_world(castle, site, looking=True)
     try:
@@ -157,18 +158,25 @@ async def _judge(castle: Castle, site: Site, opened: Opened, raised: Raised) -> 
     try:
         _doors(opened, record, raised.view)
         ground = [layer for layer in site.layers if layer.id == shared.ground]
-        others = [layer for layer in site.layers if layer.id != shared.ground]
         await asyncio.gather(_own(shared), *(_layer(shared, layer) for layer in ground))
-        await asyncio.gather(*(_layer(shared, layer) for layer in others))
+        await _others(shared, [layer for layer in site.layers if layer.id != shared.ground])
     finally:
         await asyncio.gather(*(each.close() for each in shared.drivers.values() if hasattr(each, "close")))
+
+
+async def _others(shared: Shared, layers: Sequence[Layer]) -> None:
+    """All layers but the ground. Walls begin: their machines work already while this process reads other drivers in."""
+    walls = [layer for layer in layers if layer.role is Role.WALLS]
+    begun = [asyncio.ensure_future(_layer(shared, layer)) for layer in walls]
+    await asyncio.sleep(HEAD_START if begun else 0.0)
+    await asyncio.gather(*begun, *(_layer(shared, layer) for layer in layers if layer not in walls))
 
 
 def _doors(opened: Opened, record: Record, view: RunView) -> None:
     """Every door that the run opened stands, and leads where it led."""
     for name, where in _inside(view):
         port = opened.forwarders.port(name)
-        stands = opened.world.published(name, str(where["address"]), int(where["port"]))
+        stands = opened.world.door(name, str(where["address"]), int(where["port"]))
         if not stands or record.addresses.get(name) != f"127.0.0.1:{port}":
             raise Unsettled(f"the door {name} is not open")
 

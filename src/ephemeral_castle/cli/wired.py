@@ -76,6 +76,10 @@ class Wiring(Protocol):
         """Builds what can be built ahead; gives the references."""
         ...
 
+    async def kubeconfig(self, castle: Castle, site: str | None, out: str) -> Mapping[str, Any]:
+        """Writes the key of the castle's cluster into a file ("": its own): `file`, `server`, `life`, `context`."""
+        ...
+
     async def take_down(self, castle: Castle, site: str | None, progress: ProgressLine) -> Mapping[str, Any]:
         """Removes the castle from this computer; gives what was removed."""
         ...

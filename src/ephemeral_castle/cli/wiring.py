@@ -346,6 +346,13 @@ async def secret(
     return await vaulted.secret(castle, site_of(castle, site), action, name, value)
 
 
+async def kubeconfig(castle: Castle, site: str | None, out: str) -> Mapping[str, Any]:
+    """Writes the key of the castle's cluster into a file; gives `file`, `server`, `life` and `context`."""
+    from ephemeral_castle.cli import kubeconfig as keyed
+
+    return await keyed.kubeconfig(castle, site_of(castle, site), out)
+
+
 async def take_down(castle: Castle, site: str | None, progress: Any) -> Mapping[str, Any]:
     """Removes the castle from this computer; gives what was removed."""
     from ephemeral_castle.cli import chores

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 GLANCES = 2  # tries of a look: somebody waits for its answer
 INSIDE_PORT = 9443  # of the treasury at the gateway; nobody else lives in that namespace
 ALIAS = "treasury.castle"
+REACH = "reach-"  # before the names of forwarders of a site's `reach`
 
 
 @dataclass
@@ -56,6 +57,10 @@ class Opened:
     forwarders: Forwarders
     treasury: LocalTreasury | None
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    async def unreach(self) -> None:
+        """Ends the doors to the site's `reach`: after a wipe nobody is there who could use them."""
+        await self.forwarders.stop_all(REACH)
 
     async def close(self) -> None:
         """Closes connections; processes that outlive a run stay."""
@@ -103,13 +108,29 @@ async def stands(castle: Castle, site: Site) -> bool:
     return await enclosure_of(castle, site, places(castle.name), LocalExec()).exists()
 
 
-def served(castle: Castle) -> bool:
-    """Whether a treasury kept here has its server and its door; one elsewhere is not asked. Starts nothing."""
+def served(castle: Castle, site: Site) -> bool:
+    """Whether what castle itself keeps running here runs: a treasury's server and its door, and those of `reach`.
+
+    A treasury elsewhere is not asked. Starts nothing.
+    """
+    where = places(castle.name)
+    clock, exec_ = SystemClock(), LocalExec()
+    forwarders = Forwarders(exec_, clock, where.runtime / "forward")
+    routes = reach_of(site, enclosure_of(castle, site, where, exec_))
+    if not all(forwarders.serves(name, route) for name, route in routes.items()):
+        return False
     if not castle.treasury.server:
         return True
-    runtime = places(castle.name).runtime
-    marks = (ProcessMark.read(runtime / path) for path in ("treasury/treasury.pid", "forward/treasury.forward.pid"))
-    return all(mark is not None and mark.alive for mark in marks)
+    mark = ProcessMark.read(where.runtime / "treasury/treasury.pid")
+    return mark is not None and mark.alive and forwarders.alive("treasury")
+
+
+def reach_of(site: Site, enclosure: CastleEnclosure) -> dict[str, Route]:
+    """A way from the gateway of the machines' network to each service of the site's `reach`, by forwarder."""
+    return {
+        f"{REACH}{name}": Route(f"{enclosure.gateway}:{to.at}", f"{to.host}:{to.port}", listen_in=enclosure.name)
+        for name, to in site.reach.items()
+    }
 
 
 async def open_world(castle: Castle, site: Site, *, looking: bool = False) -> Opened:
@@ -118,8 +139,8 @@ async def open_world(castle: Castle, site: Site, *, looking: bool = False) -> Op
     Args:
         castle: the definition.
         site: where it stands.
-        looking: only to read: a treasury's server that runs is taken as it is, no bucket is made, and a treasury that
-            does not answer is given up sooner.
+        looking: only to read, in a moment: a treasury's server that runs is taken as it is, no bucket is made, a
+            treasury that does not answer is given up sooner, and the vault is read once.
 
     Raises:
         Denied: not root. Others: as key file, server or treasury say.
@@ -131,6 +152,8 @@ async def open_world(castle: Castle, site: Site, *, looking: bool = False) -> Op
     enclosure = enclosure_of(castle, site, where, exec_)
     await enclosure.ensure()
     forwarders = Forwarders(exec_, clock, where.runtime / "forward")
+    if not looking:
+        await _reach(site, enclosure, forwarders)
     credentials = Credentials(keys.access_key, keys.secret_key)
     treasury: LocalTreasury | None = None
     if castle.treasury.server:
@@ -138,7 +161,7 @@ async def open_world(castle: Castle, site: Site, *, looking: bool = False) -> Op
     else:
         endpoint = await _elsewhere(castle, keys, enclosure, forwarders)
     objects = S3Objects(endpoint, credentials, clock, attempts=GLANCES if looking else ATTEMPTS)
-    secrets = Secrets(keys, TreasuryVault(objects, keys))
+    secrets = Secrets(keys, TreasuryVault(objects, keys, steady=looking))
     world = RealWorld(
         exec=exec_,
         clock=clock,
@@ -151,7 +174,7 @@ async def open_world(castle: Castle, site: Site, *, looking: bool = False) -> Op
         forwarders=forwarders,
         runtime=where.runtime / "forward",
         treasury=treasury,
-        source=repository_of(castle, where, objects, keys, secrets),
+        source=repository_of(castle, where, objects, keys, secrets, enclosure),
     )
     return Opened(
         world,
@@ -165,17 +188,36 @@ async def open_world(castle: Castle, site: Site, *, looking: bool = False) -> Op
     )
 
 
+async def _reach(site: Site, enclosure: CastleEnclosure, forwarders: Forwarders) -> None:
+    """Opens the site's `reach`, and closes what the definition names no more."""
+    routes = reach_of(site, enclosure)
+    await forwarders.stop_all(REACH, keep=routes)
+    for name, route in routes.items():
+        await forwarders.ensure(name, route)
+
+
 def repository_of(
-    castle: Castle, where: Places, objects: Objects, keys: KeyFile, secrets: SecretSource
+    castle: Castle,
+    where: Places,
+    objects: Objects,
+    keys: KeyFile,
+    secrets: SecretSource,
+    enclosure: CastleEnclosure | None = None,
 ) -> Source | None:
-    """The castle's Git repository, when the definition names one (nobody is asked yet)."""
+    """The castle's Git repository, when the definition names one (nobody is asked yet).
+
+    `enclosure`: of the machines to which castle's copy may be lent.
+    """
     if castle.repository is None:
         return None
     from ephemeral_castle.world.git import GitSource
     from ephemeral_castle.world.git_copies import GitCopies
+    from ephemeral_castle.world.git_lending import Lender
 
+    exec_, clock = LocalExec(), SystemClock()
     copies = GitCopies(objects, keys.encrypt, keys.decrypt)
-    return GitSource(castle.repository, secrets, copies, LocalExec(), SystemClock(), where.state / "git")
+    lender = Lender(exec_, clock, enclosure, where.runtime / "git") if enclosure is not None else None
+    return GitSource(castle.repository, secrets, copies, exec_, clock, where.state / "git", lender)
 
 
 async def accounts(objects: S3Objects, where: Places) -> VersityIdentities | None:

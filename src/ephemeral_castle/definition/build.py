@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ephemeral_castle.definition.names import split_bucket_url
+from ephemeral_castle.definition.names import split_bucket_url, split_reach
 from ephemeral_castle.definition.references import entries
-from ephemeral_castle.model.castle import Budget, Castle, Layer, Repository, Site, Treasury
+from ephemeral_castle.model.castle import Budget, Castle, Layer, Reach, Repository, Site, Treasury
 from ephemeral_castle.model.giturl import address_of
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def _site(name: str, site: SiteModel, definition: Definition, root: Node, file: 
                 position=_position(file, places[layer].key),
             )
         )
-    return Site(name=name, layers=tuple(layers), subnet=site.subnet)
+    reach = {service: Reach(*split_reach(text)) for service, text in site.reach.items()}
+    return Site(name=name, layers=tuple(layers), subnet=site.subnet, reach=reach)
 
 
 def _position(file: str, span: Span) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from ephemeral_castle.model.castle import Castle, Layer, Repository, Treasury
+    from ephemeral_castle.model.castle import Castle, Layer, Reach, Repository, Treasury
 
 
 def effective(castle: Castle, options_of: Callable[[str], type[BaseModel] | None]) -> dict[str, Any]:
@@ -34,11 +34,16 @@ def effective(castle: Castle, options_of: Callable[[str], type[BaseModel] | None
         "sites": {
             name: {
                 "subnet": site.subnet,
+                **({"reach": {name: _reach(each) for name, each in site.reach.items()}} if site.reach else {}),
                 "layers": {layer.id: _entry(layer, options_of) for layer in site.layers},
             }
             for name, site in castle.sites.items()
         },
     }
+
+
+def _reach(reach: Reach) -> str:
+    return f"{reach.at}:{reach.host}:{reach.port}"
 
 
 def _entry(layer: Layer, options_of: Callable[[str], type[BaseModel] | None]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from ephemeral_castle.definition.diagnostic import shown
-from ephemeral_castle.definition.names import Label, split_bucket_url
+from ephemeral_castle.definition.names import Label, split_bucket_url, split_reach
 from ephemeral_castle.model.castle import Role
 from ephemeral_castle.model.giturl import BadAddress, address_of, check_ref
 from ephemeral_castle.spi.options import LayerName, Options, SecretName, refusal
@@ -83,6 +83,11 @@ def _git_ref(text: str) -> str:
         check_ref(text)
     except BadAddress as error:
         raise refusal(error.message, error.hint) from None
+    return text
+
+
+def _reach(text: str) -> str:
+    split_reach(text)
     return text
 
 
@@ -226,7 +231,21 @@ class SiteModel(Options):
     subnet: Annotated[str, AfterValidator(_subnet)] = Field(
         default="10.89.77.0/24", description="IPv4 network of the machines; another one for a second castle"
     )
+    reach: dict[Label, Annotated[str, AfterValidator(_reach)]] = Field(
+        default={},
+        description="services of this computer, or that it reaches, which machines find at their network's gateway: "
+        "`HOST:PORT`, or `PORT:HOST:PORT` for another port there",
+        examples=[{"registry": "127.0.0.1:5000"}],
+    )
     layers: dict[Label, EntryModel] = Field(min_length=1, description="one entry for every layer")
+
+    @model_validator(mode="after")
+    def _one_each(self) -> Self:
+        ports = [split_reach(text)[0] for text in self.reach.values()]
+        twice = next((port for port in ports if ports.count(port) > 1), 0)
+        if twice:
+            raise refusal(f"two of `reach` want port {twice} at the gateway", "write one as `PORT:HOST:PORT`")
+        return self
 
 
 class Definition(Options):

@@ -12,6 +12,13 @@ from ephemeral_castle.spi.options import refusal
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_REACH = re.compile(r"((?P<at>[0-9]{1,5}):)?(?P<host>[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?):(?P<port>[0-9]{1,5})")
+RESERVED = {
+    80: "the maintenance page",
+    443: "the maintenance page",
+    9443: "the treasury",
+    9418: "a repository that castle lends",
+}
 _PREFIX = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*")
 
 
@@ -46,6 +53,27 @@ def split_bucket_url(url: str) -> tuple[str, str]:
     if prefix and (not _PREFIX.fullmatch(prefix) or {".", ".."} & set(prefix.split("/"))):
         raise refusal(f"`{shown(prefix)}` cannot be a prefix", "use letters, digits, `-`, `_`, `.` between slashes")
     return bucket, prefix
+
+
+def split_reach(text: str) -> tuple[int, str, int]:
+    """Port at the gateway, host and port of `[PORT:]HOST:PORT`; without the first, it is the same port.
+
+    Raises:
+        PydanticCustomError: with the fix.
+    """
+    found = _REACH.fullmatch(text)
+    ports = [int(port) for port in (found["at"] or found["port"], found["port"])] if found else []
+    if not found or not all(0 < port < 1 << 16 for port in ports):
+        raise refusal(
+            f"`{shown(text)}` is not HOST:PORT",
+            "write it like `127.0.0.1:5000`, or `5001:127.0.0.1:5000` for another port at the gateway",
+        )
+    if ports[0] in RESERVED:
+        raise refusal(
+            f"port {ports[0]} at the gateway is taken: {RESERVED[ports[0]]}",
+            f"write `PORT:{found['host']}:{found['port']}` with another one",
+        )
+    return ports[0], found["host"], ports[1]
 
 
 def _check_label(text: str) -> str:

@@ -14,6 +14,7 @@ from ephemeral_castle.model.record import Record
 from ephemeral_castle.model.runview import RunView
 from ephemeral_castle.model.step import Step
 from ephemeral_castle.spi.driver import Driver, Request
+from ephemeral_castle.spi.kubernetes import Cluster
 from ephemeral_castle.spi.secret import SecretSource
 from ephemeral_castle.spi.world import Machine, World
 
@@ -54,6 +55,7 @@ class Shared:
     options: Mapping[str, Any]
     bus: Bus
     ground: str = ""
+    foundations: str = ""
     layers: dict[str, Layer] = field(default_factory=dict)
 
     @property
@@ -160,13 +162,22 @@ class StepContext:
 
     async def machine(self, name: str, *, old: bool = False) -> Machine:
         """The machine of that name, from the ground driver."""
-        if not self.shared.ground:
-            raise Permanent("this castle has no layer that makes machines", where=self.step.id)
-        layer = self.shared.layers[self.shared.ground]
-        driver: Any = self.shared.drivers[layer.driver]
-        life = self.old_life if old else self.life
-        machine: Machine = await driver.machine(name, StepContext(self.shared, self._at(layer), self.attempt), life)
+        driver, ctx = self._of(self.shared.ground, "makes machines")
+        machine: Machine = await driver.machine(name, ctx, self.old_life if old else self.life)
         return machine
+
+    async def cluster(self, *, old: bool = False) -> Cluster:
+        """The Kubernetes cluster, from the driver that raises or knows it."""
+        driver, ctx = self._of(self.shared.foundations, "has a Kubernetes cluster")
+        cluster: Cluster = await driver.cluster(ctx, self.old_life if old else self.life)
+        return cluster
+
+    def _of(self, name: str, what: str) -> tuple[Any, StepContext]:
+        """The driver of the layer that is asked, and the same step seen from there."""
+        if not name:
+            raise Permanent(f"this castle has no layer that {what}", where=self.step.id)
+        layer = self.shared.layers[name]
+        return self.shared.drivers[layer.driver], StepContext(self.shared, self._at(layer), self.attempt)
 
     def _at(self, layer: Layer) -> Step:
         """The same step seen from another layer, so that `options` are that layer's."""

@@ -21,7 +21,7 @@ from ephemeral_castle.model.events import Event, Kind, RunStatus
 from ephemeral_castle.model.plan import Plan
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.model.runview import RunView, StepState, reduce
-from ephemeral_castle.spi.driver import Driver, Request
+from ephemeral_castle.spi.driver import Driver, Request, layer_with
 from ephemeral_castle.spi.secret import SecretSource
 from ephemeral_castle.spi.world import World
 
@@ -126,7 +126,6 @@ class Runner:
 
     def _shared(self, bus: JournalBus, record: Record, old_life: int, life: int, past: list[Event]) -> Shared:
         layers = {layer.id: layer for layer in self.request.site.layers}
-        ground = next((name for name, layer in layers.items() if hasattr(self.drivers[layer.driver], "machine")), "")
         created = past[0].at if past else self.world.clock.now()
         return Shared(
             request=self.request,
@@ -141,7 +140,8 @@ class Runner:
             drivers=self.drivers,
             options=self.options,
             bus=bus,
-            ground=ground,
+            ground=layer_with(self.drivers, layers, "machine"),
+            foundations=layer_with(self.drivers, layers, "cluster"),
             layers=layers,
         )
 

@@ -109,12 +109,22 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """A service that machines reach at the gateway of their network. `at`: port there; `host`, `port`: where it is."""
+
+    at: int
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
 class Site:
-    """One place where the castle can land, with how each layer is made there."""
+    """One place where the castle can land, with how each layer is made there. `reach`: services by name."""
 
     name: str
     layers: tuple[Layer, ...]
     subnet: str = "10.89.77.0/24"
+    reach: Mapping[str, Reach] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

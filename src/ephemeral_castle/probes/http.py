@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urljoin, urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from ephemeral_castle.errors import Permanent, Unreachable
 from ephemeral_castle.model.castle import Layer, Verb
 from ephemeral_castle.model.step import Effect, Observation, Phase, Retry, State, Step
 from ephemeral_castle.spi.driver import Context, Request
-from ephemeral_castle.spi.options import LayerName, Options, refusal
+from ephemeral_castle.spi.options import LayerName, MachineName, Options, refusal
 from ephemeral_castle.spi.units import Duration
 
 POLL = 0.05  # seconds between two looks
@@ -73,12 +73,21 @@ class HttpOptions(Options):
 
     url: Annotated[str, AfterValidator(_https)] = Field(description="base URL", examples=["https://blog.example.org/"])
     name: LayerName | None = Field(default=None, description="layer whose name server is asked for the address")
+    machine: MachineName | None = Field(
+        default=None, description="machine that answers for the URL's host, where no name server has it"
+    )
     certificate: LayerName | None = Field(
         default=None, description="layer whose CA is trusted; without it the computer's own CAs are"
     )
     pages: list[Page] = Field(default_factory=lambda: [Page(path="")], description="what is looked at")
     files: Files | None = Field(default=None, description="files that are compared with their digest in the backup")
     timeout: Duration = Field(default=60.0, description="longest wait for all pages")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> HttpOptions:
+        if self.name is not None and self.machine is not None:
+            raise refusal("`name` and `machine` both say where the page is", "keep `name`: readers come that way")
+        return self
 
 
 @dataclass(frozen=True)
@@ -203,8 +212,13 @@ class HttpProbe:
         return wanted
 
     async def _address(self, ctx: Context) -> str:
-        """What the zone's own server answers now; "" when no name is to be asked for. In a drill nobody is asked."""
+        """Where the page is: a machine, or what the zone's own server answers now; "" when curl is to find out.
+
+        In a drill no name server is asked.
+        """
         host = str(urlsplit(ctx.options.url).hostname)
+        if ctx.options.machine is not None:
+            return str((await ctx.machine(ctx.options.machine)).address)
         if ctx.request.verb is Verb.DRILL:
             return _drilled(ctx, host)
         if ctx.options.name is None:
@@ -259,5 +273,5 @@ def _drilled(ctx: Context, host: str) -> str:
         where=f"layer `{ctx.layer.id}`",
         why="the name leads to the living castle, and a drill must not ask that one",
         state="the living castle was not touched",
-        hints=["give the probe `name:` a layer whose `records` name the machine", "castle drill"],
+        hints=["give the probe `machine:`, or as `name:` a layer whose `records` name the machine", "castle drill"],
     )

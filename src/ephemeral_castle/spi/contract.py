@@ -27,6 +27,7 @@ from ephemeral_castle.model.castle import Castle, Layer, Site, Verb
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.model.step import PHASES, Effect, Observation, Phase, State, Step
 from ephemeral_castle.spi.driver import Driver, Request
+from ephemeral_castle.spi.kubernetes import Manifest
 from ephemeral_castle.spi.rehearsal import Answer, Doors, RehearsalContext, RehearsalSecrets, RehearsalWorld, silent
 from ephemeral_castle.spi.world import Result
 
@@ -77,6 +78,7 @@ class Subject:
         facts: by step id, what earlier steps of this layer and of others found.
         secrets: secrets that must have a form; all others are made from their names.
         answer: what commands say when the system is there.
+        objects: what stands in the Kubernetes cluster then.
     """
 
     make: Callable[[], Driver[Any]]
@@ -90,6 +92,7 @@ class Subject:
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     answer: Answer = _nothing_there
+    objects: Sequence[Manifest] = ()
 
     def requests(self) -> Iterator[Request]:
         """Every verb with every set of flags that changes a plan."""
@@ -196,7 +199,7 @@ def steps_are_json(subject: Subject) -> None:
 def observing_writes_nothing(subject: Subject) -> None:
     """Looking leaves the world as it is, and gives an observation or an error for people."""
     for step, request in _all_steps(subject):
-        doors = Doors(subject.answer, subject.reads)
+        doors = Doors(subject.answer, subject.reads, objects=subject.objects)
         context = subject.context(request, doors)
         seen = _play(step, subject.make().observe(step, context))
         _demand(not doors.wrote, f"{step.id}: observing did: {doors.wrote[:1]}")
@@ -219,7 +222,7 @@ def errors_are_classified(subject: Subject) -> None:
     """When nothing answers, or all says no, an act ends with an error for people, and soon."""
     for step, request in _all_steps(subject):
         for answer, quiet in ((silent, True), (subject.answer, False)):
-            context = subject.context(request, Doors(answer, _anything_goes, silent=quiet))
+            context = subject.context(request, Doors(answer, _anything_goes, silent=quiet, objects=subject.objects))
             seen = _play(step, subject.make().act(step, context))
             if seen is not None:
                 _judge(step, seen)

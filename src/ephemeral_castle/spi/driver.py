@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from ephemeral_castle.model.castle import Castle, Layer, Site, Verb
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.model.step import Observation, Step
+from ephemeral_castle.spi.kubernetes import Cluster, ClusterAccess
 from ephemeral_castle.spi.secret import SecretSource
 from ephemeral_castle.spi.world import Machine, Recipe, Rights, Source, World
 
@@ -172,6 +173,14 @@ class Context(Protocol):
         """
         ...
 
+    async def cluster(self, *, old: bool = False) -> Cluster:
+        """The Kubernetes cluster of this run's life (or of the old one), from the driver that raises or knows it.
+
+        Raises:
+            NotFound: it does not exist. Unreachable: its key or its server cannot be reached.
+        """
+        ...
+
 
 Facts = Mapping[str, Any]
 O_contra = TypeVar("O_contra", contravariant=True)
@@ -235,6 +244,23 @@ class Ground(Protocol):
 
     async def machine(self, name: str, ctx: Context, life: int, /) -> Machine:
         """The machine of that name in that life."""
+        ...
+
+
+def layer_with(drivers: Mapping[str, Driver[Any]], layers: Mapping[str, Layer], method: str) -> str:
+    """The first layer whose driver has an optional method (`machine`, `cluster`); "" when none has."""
+    return next((name for name, layer in layers.items() if hasattr(drivers[layer.driver], method)), "")
+
+
+class Clustering(Protocol):
+    """Optional: a driver that makes, or knows, a Kubernetes cluster."""
+
+    async def cluster(self, ctx: Context, life: int, /) -> Cluster:
+        """The cluster of that life."""
+        ...
+
+    async def access(self, ctx: Context, life: int, /) -> ClusterAccess:
+        """How this computer reaches it, with a key; for `castle kubeconfig`. Raises what `cluster` does."""
         ...
 
 

@@ -94,6 +94,18 @@ def refusal(message: str, hint: str = "") -> PydanticCustomError:
     return PydanticCustomError("refused", "{message}", {"message": message, "hint": hint})
 
 
+def _inside(path: str) -> str:
+    """A path that stays in the repository, without a slash at its end."""
+    parts = path.strip("/").split("/") if path.strip("/.") else []
+    if path.startswith("/") or ".." in parts:
+        raise refusal("a path in the repository is relative to its root", "write it like `data` or `stacks/data`")
+    return "/".join(part for part in parts if part not in ("", "."))
+
+
+RepositoryPath = Annotated[str, AfterValidator(_inside)]
+"""Relative to the root of the castle's repository."""
+
+
 def _server(text: str) -> str:
     try:
         split_server(text)

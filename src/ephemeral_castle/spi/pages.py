@@ -20,6 +20,11 @@ class Pages(Protocol):
         """Whether it answers now."""
         ...
 
+    @property
+    def ending(self) -> bool:
+        """Whether it answers now, and when it ends is settled."""
+        ...
+
     async def show(self, castle: str, retry: int, chain: str, key: Secret | None) -> None:
         """Answers every request with 503, on port 80, and with a certificate also on 443.
 

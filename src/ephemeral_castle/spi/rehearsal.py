@@ -5,7 +5,7 @@ Every door either answers as told, or is silent. What a driver asks is kept, and
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,49 +14,16 @@ from ephemeral_castle.model.castle import Layer
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.spi.acme import AcmeDirectory, RateLimited
 from ephemeral_castle.spi.driver import Request
+from ephemeral_castle.spi.kubernetes import ClusterAccess
 from ephemeral_castle.spi.names import NameAnswer, NameChange, NameSet, TsigKey
+from ephemeral_castle.spi.rehearsal_cluster import RehearsalCluster
+from ephemeral_castle.spi.rehearsal_doors import MOST_SLEEPS
+from ephemeral_castle.spi.rehearsal_doors import Answer as Answer  # noqa: PLC0414, for tests
+from ephemeral_castle.spi.rehearsal_doors import Doors as Doors  # noqa: PLC0414, for tests
+from ephemeral_castle.spi.rehearsal_doors import silent as silent  # noqa: PLC0414, for tests
 from ephemeral_castle.spi.secret import Secret
+from ephemeral_castle.spi.source import lent_url
 from ephemeral_castle.spi.world import File, Machine, Recipe, Result, Revision, Stat, TreasuryAccess
-
-Answer = Callable[[Sequence[str], bytes], Result]
-MOST_SLEEPS = 10_000
-
-
-def silent(argv: Sequence[str], _stdin: bytes) -> Result:
-    """Nothing answers."""
-    raise Unreachable("nothing answers", why=" ".join(argv[:3]))
-
-
-@dataclass
-class Doors:
-    """What a driver asked of the outside.
-
-    Attributes:
-        answer: what commands say, here and on machines.
-        reads: whether a command (its arguments, its standard input) only looks.
-        silent: whether nothing else answers either: treasury, images, accounts.
-        wrote: whatever would have changed something.
-        sleeps: how often the driver waited; beyond MOST_SLEEPS nothing answers any more.
-    """
-
-    answer: Answer
-    reads: Callable[[Sequence[str], bytes], bool]
-    silent: bool = False
-    wrote: list[str] = field(default_factory=list)
-    sleeps: int = 0
-
-    def command(self, argv: Sequence[str], stdin: bytes = b"") -> Result:
-        """Answers a command."""
-        if not self.reads(argv, stdin):
-            self.wrote.append(" ".join(argv))
-        return self.answer(argv, stdin)
-
-    def ask(self, what: str, *, writes: bool = False) -> None:
-        """Something else was asked."""
-        if writes:
-            self.wrote.append(what)
-        if self.silent:
-            raise Unreachable("nothing answers", why=what)
 
 
 class _Process:
@@ -196,6 +163,13 @@ class _Images:
         self.doors.ask(f"look for image {reference}")  # it is there
         return reference
 
+    async def published(self, recipe: Recipe, at: str) -> bool:
+        self.doors.ask(f"look for image {recipe.name} at {at}")
+        return True
+
+    async def publish(self, recipe: Recipe, at: str, progress: Any) -> None:
+        self.doors.ask(f"publish image {recipe.name} at {at}", writes=True)
+
     async def drop(self, recipe: Recipe) -> None:
         self.doors.ask(f"drop image {recipe.name}", writes=True)
 
@@ -238,7 +212,7 @@ class _Acme:
 class _Pages:
     """A page that nobody sees."""
 
-    address, shown = "10.0.0.1", False
+    address, shown, ending = "10.0.0.1", False, False
 
     def __init__(self, doors: Doors) -> None:
         self.doors = doors
@@ -285,6 +259,10 @@ class _Source:
     async def keep(self, sha: str, ref: str = "") -> None:
         self.doors.ask(f"keep {sha}", writes=True)
 
+    async def lend(self, sha: str, branch: str) -> str:
+        self.doors.ask(f"lend {sha}", writes=True)
+        return lent_url("10.0.0.1")
+
 
 class RehearsalWorld:
     """All doors, over one `Doors`."""
@@ -318,10 +296,19 @@ class RehearsalWorld:
         self.doors.ask(f"publish {name}", writes=True)
         return 1
 
+    def door(self, name: str, address: str, port: int) -> int:
+        """Stands already."""
+        self.doors.ask(f"look for the door {name}")
+        return 1
+
     async def settle(self) -> int:
         """Has no disk."""
         self.doors.ask("settle", writes=True)
         return 0
+
+    def kubernetes(self, access: ClusterAccess) -> RehearsalCluster:
+        """A cluster that answers as told."""
+        return RehearsalCluster(self.doors)
 
     def podman_transport(self, container: str) -> _Commands:
         """A way into a machine that answers as told."""
@@ -394,3 +381,7 @@ class RehearsalContext:
         """A machine that answers as told."""
         life = self.old_life if old else self.life
         return Machine(431, name, life, "10.0.0.31", _Commands(self.world.doors), "/opt/images")
+
+    async def cluster(self, *, old: bool = False) -> RehearsalCluster:
+        """A cluster that answers as told."""
+        return RehearsalCluster(self.world.doors)

@@ -10,6 +10,14 @@ if TYPE_CHECKING:
     from ephemeral_castle.spi.world import File
 
 
+LENT_PORT = 9418  # at the gateway of the machines' network, for a repository that castle lends
+
+
+def lent_url(gateway: str) -> str:
+    """The address at which machines find a repository that castle lends."""
+    return f"http://{gateway}:{LENT_PORT}/castle.git"
+
+
 @dataclass(frozen=True)
 class Revision:
     """One commit of the castle's repository.
@@ -23,6 +31,7 @@ class Revision:
         committed: Unix seconds.
         notes: what a person should know: why it is from the bundle and of when that is; a branch that went back.
             Whoever resolves gives each to `ctx.diagnostic("warning", ...)`.
+        name: whole name of the branch or tag, as `refs/heads/main`; "" for a commit id, and where it is not known.
     """
 
     sha: str
@@ -31,6 +40,7 @@ class Revision:
     subject: str = ""
     committed: float = 0.0
     notes: tuple[str, ...] = ()
+    name: str = ""
 
 
 class Source(Protocol):
@@ -78,5 +88,20 @@ class Source(Protocol):
 
         Raises:
             Refused: it is too large for the treasury; nothing was stored.
+        """
+        ...
+
+    async def lend(self, sha: str, branch: str) -> str:
+        """Lets the castle's machines read a commit with its history, while the repository's own host is silent.
+
+        They read castle's own copy over HTTP at the gateway of their network, until the castle is taken down; nobody
+        else reaches it, and nobody can write to it.
+
+        Args:
+            sha: as `resolve` gave it.
+            branch: under which name they find it, without `refs/heads/`.
+
+        Returns:
+            The address, as machines reach it.
         """
         ...

@@ -7,111 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ephemeral_castle.spi.acme import Acme
+from ephemeral_castle.spi.kubernetes import Cluster, ClusterAccess
 from ephemeral_castle.spi.names import Names
 from ephemeral_castle.spi.pages import Pages
+from ephemeral_castle.spi.processes import Exec as Exec  # noqa: PLC0414, for drivers
+from ephemeral_castle.spi.processes import File as File  # noqa: PLC0414
+from ephemeral_castle.spi.processes import Machine as Machine  # noqa: PLC0414
+from ephemeral_castle.spi.processes import Process as Process  # noqa: PLC0414
+from ephemeral_castle.spi.processes import Result as Result  # noqa: PLC0414
+from ephemeral_castle.spi.processes import Transport as Transport  # noqa: PLC0414
 from ephemeral_castle.spi.room import Room
 from ephemeral_castle.spi.source import Revision as Revision  # noqa: PLC0414, for drivers
 from ephemeral_castle.spi.source import Source as Source  # noqa: PLC0414, for drivers
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished process. `code` is negative for a signal; texts are decoded with `errors="replace"`."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def ok(self) -> bool:
-        """Whether the exit status was 0."""
-        return self.code == 0
-
-    def last_words(self, lines: int = 3) -> str:
-        """The last lines of what it said, errors first: for messages."""
-        text = self.err.strip() or self.out.strip()
-        return " / ".join(text.splitlines()[-lines:])
-
-
-class Process(Protocol):
-    """A running process that speaks lines."""
-
-    @property
-    def pid(self) -> int:
-        """Process id on this computer."""
-        ...
-
-    @property
-    def errors(self) -> str:
-        """The last lines of its standard error."""
-        ...
-
-    async def write(self, text: str) -> None:
-        """Writes to its standard input; raises Unreachable when it is gone."""
-        ...
-
-    async def read_line(self, timeout: float) -> str | None:
-        """The next line without its end, None at the end of the stream; raises Unreachable after `timeout` s."""
-        ...
-
-    async def close(self) -> int:
-        """Closes its standard input, waits a little, ends it if need be; gives the exit status."""
-        ...
-
-
-class Exec(Protocol):
-    """Starts processes on this computer. Arguments are lists; nothing is passed through a shell."""
-
-    async def run(
-        self,
-        argv: Sequence[str],
-        *,
-        stdin: bytes = b"",
-        env: Mapping[str, str] | None = None,
-        timeout: float = 60.0,
-    ) -> Result:
-        """Runs to the end. Raises Unreachable when `timeout` seconds pass (the process is ended)."""
-        ...
-
-    async def spawn(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Process:
-        """Starts a process and keeps its standard input and output open."""
-        ...
-
-
-@dataclass(frozen=True)
-class File:
-    """A file to deliver to a machine: relative path, content, mode."""
-
-    path: str
-    content: bytes
-    mode: int = 0o600
-
-
-class Transport(Protocol):
-    """A way into one machine: `podman exec` or SSH, the same protocol.
-
-    Raises Unreachable when the machine does not answer; what the command itself says is in the Result.
-    """
-
-    async def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Result:
-        """Runs a command on the machine to its end."""
-        ...
-
-    async def spawn(self, argv: Sequence[str]) -> Process:
-        """Starts a command on the machine and keeps standard input and output open."""
-        ...
-
-
-@dataclass(frozen=True)
-class Machine:
-    """One machine of one life. `id` is the number of the definition (431), `name` its name there (`data`)."""
-
-    id: int
-    name: str
-    life: int
-    address: str
-    transport: Transport
-    images: str = ""
 
 
 class Enclosure(Protocol):
@@ -204,6 +111,14 @@ class Images(Protocol):
         Gives `NAME@sha256:...`, by which it stays the same whatever the name means later; the name itself for an image
         that never came from a registry. Raises Denied, NotFound, Unreachable, or Permanent when the disk is too full.
         """
+        ...
+
+    async def published(self, recipe: Recipe, at: str) -> bool:
+        """Whether the registry `at` (HOST[:PORT]) has it, under its name without `localhost`. Raises Unreachable."""
+        ...
+
+    async def publish(self, recipe: Recipe, at: str, progress: Progress) -> None:
+        """Hands it to a registry. Raises Denied, NotFound, Unreachable, or Permanent."""
         ...
 
     async def drop(self, recipe: Recipe) -> None:
@@ -420,6 +335,14 @@ class World(Protocol):
 
     async def publish(self, name: str, address: str, port: int) -> int:
         """Lets people on this computer reach an address of the enclosure; gives the port on the loopback."""
+        ...
+
+    def door(self, name: str, address: str, port: int) -> int:
+        """The port of the door that `publish` opened there, when it still stands and leads there; else 0."""
+        ...
+
+    def kubernetes(self, access: ClusterAccess) -> Cluster:
+        """The API server of a cluster; nothing is asked before the first call."""
         ...
 
     def podman_transport(self, container: str) -> Transport:

@@ -11,7 +11,7 @@ from ephemeral_castle.views.table import fields
 from ephemeral_castle.views.words import Sign, clean, count, duration, error_line, hint, listed, place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ephemeral_castle.model.runview import RunView
 
@@ -32,13 +32,20 @@ def error_text(error: Mapping[str, Any], paint: Paint = PLAIN, log: Sequence[str
         log: the last lines of the log of what failed.
     """
     lines = [f"{paint.bad('error:')} {clean(error.get('message', '')) or 'no message'}"]
-    lines += fields((key, clean(error.get(key, ""))) for key in ("where", "why", "state"))
+    lines += fields(pair for key in ("where", "why", "state") for pair in _lines(key, error.get(key, "")))
     for diagnostic in error.get("diagnostics") or ():
         lines += ["", *(line.rstrip() for line in str(diagnostic).splitlines())]
     if log:
         lines += ["", "  last lines of the log", *(f"    {clean(line)}" for line in log)]
     hints = [f"hint: {hint(each)}" for each in error.get("hints") or ()]
     return "\n".join([*lines, "", *hints] if hints else lines)
+
+
+def _lines(key: str, text: object) -> Iterator[tuple[str, str]]:
+    """A reason that is a list stays one: each of its lines, the first beside the key."""
+    for line in filter(None, map(clean, str(text).splitlines())):
+        yield key, line
+        key = ""
 
 
 def culprit(view: RunView) -> StepView | None:

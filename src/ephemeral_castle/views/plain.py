@@ -110,7 +110,8 @@ class PlainView:
             return []
         took = duration(step.took)
         if step.state is not StepState.DONE:
-            reason = error_line(step.error or step.detail)
+            ends = "the run ends" if step.state is StepState.CANCELLED else ""
+            reason = error_line(step.error or step.detail or ends)
             return [self._line(event.at, Sign.FAILED, event.step, f"{step.state.value} after {took}: {reason}")]
         how = _HOW.get(step.how)
         detail = clean(step.waived or step.detail or self._plan.by_id[event.step].title)

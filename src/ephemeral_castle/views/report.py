@@ -68,7 +68,9 @@ def _figures(report: Mapping[str, Any]) -> list[str]:
             text += f" of {duration(figure['budget'])}"
         rows.append([title, text, _spare(figure) or clean(figure["reason"])])
     for layer, loss in report["loss"].items():
-        rows.append([f"loss {layer}", _loss(loss, report["rpo_budget"]), clean(loss.get("text", ""))])
+        rows.append(
+            [f"loss {layer}", _loss(loss, loss.get("budget", report["rpo_budget"])), clean(loss.get("text", ""))]
+        )
     over = over_budget(report)
     if over:
         rows.append(["over budget", listed([name.upper() for name in over]), ""])

@@ -77,9 +77,8 @@ def verified(view: RunView) -> bool | None:
 def over_budget(report: Mapping[str, Any]) -> list[str]:
     """The names of the budgets that were exceeded: `rto`, `rpo`."""
     over = [name for name, figure in report["figures"].items() if figure.get("within") is False]
-    limit = report["rpo_budget"]
-    lost = [each.get("seconds") for each in report["loss"].values()]
-    if limit is not None and any(isinstance(each, int | float) and each > limit for each in lost):
+    lost = [(each.get("seconds"), each.get("budget", report["rpo_budget"])) for each in report["loss"].values()]
+    if any(isinstance(each, int | float) and limit is not None and each > limit for each, limit in lost):
         over.append("rpo")
     return over
 

@@ -9,7 +9,8 @@ The survey is a mapping with these keys, all but `castle` optional (a missing on
 - `addresses`: service name -> where people reach it
 - `treasures`: layer -> `state`, `backup` {`label`, `age` s}, `full` {`label`, `age` s, `every` s}: the newest full
   backup, `proof` {`label`, `age` s}, `archiving` {`healthy` true/false/None, `detail`} or None where there is no such
-  thing, `rpo` {`seconds`, `bound` (true: an upper bound), `why`}
+  thing, `rpo` {`seconds`, `bound` (true: an upper bound), `why`,
+  `budget` (seconds, where it has one of its own)}
 - `budget`: `rpo`, `rto`, `proof_max_age` in seconds
 - `alarms`: list of `severity` ("warning" or "error"), `text`, `mend` (a command)
 - `run`: the run that goes on or waits to be resumed: `id`, `verb`, `status`
@@ -41,7 +42,8 @@ def alarms(survey: Survey) -> list[dict[str, str]]:
     budget = survey.get("budget") or {}
     for layer, treasure in _treasures(survey).items():
         found += _archiving_alarm(layer, treasure)
-        found += _late(f"{layer}: data at risk", _seconds(treasure.get("rpo"), "seconds"), budget.get("rpo"), "RPO")
+        rpo = treasure.get("rpo") or {}
+        found += _late(f"{layer}: data at risk", _seconds(rpo, "seconds"), rpo.get("budget", budget.get("rpo")), "RPO")
         found += _late(
             f"{layer}: the last proof is old",
             _seconds(treasure.get("proof"), "age"),
@@ -136,7 +138,7 @@ def _treasure_rows(treasure: Mapping[str, Any], budget: Mapping[str, Any]) -> li
     if seconds is None:
         text = f"unknown: {clean(rpo['why'])}" if rpo.get("why") else "unknown"
     else:
-        text = ("at most " if rpo.get("bound") else "") + duration(seconds) + _of(budget.get("rpo"))
+        text = ("at most " if rpo.get("bound") else "") + duration(seconds) + _of(rpo.get("budget", budget.get("rpo")))
         text += f" ({clean(rpo['why'])})" if rpo.get("why") else ""
     rows.append(("RPO now", text))
     return rows

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ephemeral_castle.spi.acme import Acme
+from ephemeral_castle.spi.kubernetes import Cluster, ClusterAccess
 from ephemeral_castle.spi.names import Names
 from ephemeral_castle.spi.pages import Pages
 from ephemeral_castle.spi.room import Room
@@ -88,11 +89,11 @@ class RealWorld:
             self.forwarders.cut(name)
         return listening
 
-    def published(self, name: str, address: str, port: int) -> bool:
-        """Whether `publish` would find its door open, and leading there."""
+    def door(self, name: str, address: str, port: int) -> int:
+        """See `spi.world.World`."""
         file = self._target(name)
         leads = file.exists() and file.read_text() == f"{address}:{port}"
-        return leads and self.forwarders.serves(name, self._route(name))
+        return self.forwarders.port(name) if leads and self.forwarders.serves(name, self._route(name)) else 0
 
     def _target(self, name: str) -> Path:
         return self.runtime / f"{name}.target"
@@ -100,6 +101,12 @@ class RealWorld:
     def _route(self, name: str) -> Route:
         listen = f"127.0.0.1:{self.forwarders.port(name)}"
         return Route(listen, f"@{self._target(name)}", connect_in=self.enclosure.name)
+
+    def kubernetes(self, access: ClusterAccess) -> Cluster:
+        """See `spi.world.World`."""
+        from ephemeral_castle.world.kubernetes import HttpCluster
+
+        return HttpCluster(access, self.clock)
 
     def podman_transport(self, container: str) -> Transport:
         """See `spi.world.World`."""

@@ -17,7 +17,7 @@ from ephemeral_castle.world.pidfile import ProcessMark
 from ephemeral_castle.world.setns import namespace_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from ephemeral_castle.spi.world import Clock, Exec
@@ -125,10 +125,12 @@ class Forwarders:
         self._pid_file(name).unlink(missing_ok=True)
         self._port_file(name).unlink(missing_ok=True)
 
-    async def stop_all(self) -> None:
-        """Ends every forwarder that has a pid file here."""
-        for path in sorted(self._runtime.glob("*.forward.pid")):
-            await self.stop(path.name.removesuffix(".forward.pid"))
+    async def stop_all(self, prefix: str = "", keep: Collection[str] = ()) -> None:
+        """Ends every forwarder that has a pid file here, whose name begins so, and that is none of those to keep."""
+        for path in sorted(self._runtime.glob(f"{prefix}*.forward.pid")):
+            name = path.name.removesuffix(".forward.pid")
+            if name not in keep:
+                await self.stop(name)
 
     def _pid_file(self, name: str) -> Path:
         return self._runtime / f"{name}.forward.pid"

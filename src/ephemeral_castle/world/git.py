@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ephemeral_castle.spi.secret import SecretSource
     from ephemeral_castle.spi.world import Clock
     from ephemeral_castle.world.exec import LocalExec
+    from ephemeral_castle.world.git_lending import Lender
 
 T = TypeVar("T")
 
@@ -39,6 +40,7 @@ class GitSource:
         exec_: starts git.
         clock: says when a copy was kept.
         home: directory of castle's own copies on this computer.
+        lender: lends a commit to machines; None where there are none.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class GitSource:
         exec_: LocalExec,
         clock: Clock,
         home: Path,
+        lender: Lender | None = None,
     ) -> None:
         self._repository = repository
         self._copies = copies
@@ -57,6 +60,7 @@ class GitSource:
         self._remote = GitRemote(repository, secrets, self._cache)
         self._gate = asyncio.Lock()
         self._wanted: dict[str, str] = {}
+        self._lender = lender
 
     async def resolve(self, ref: str = "") -> Revision:
         """See `spi.world.Source`."""
@@ -105,6 +109,14 @@ class GitSource:
             )
         await self._copies.add(Copy(wanted, sha, self._clock.now(), subject, committed, len(bundle)), bundle)
 
+    async def lend(self, sha: str, branch: str) -> str:
+        """See `spi.world.Source`."""
+        if self._lender is None:
+            raise Refused("there are no machines to which the repository could be lent")
+        async with self._alone():
+            await self._twice(lambda: self._obtain(sha))
+            return await self._lender.lend(self._cache, sha, branch)
+
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
         """One command at a time, in this process and on this computer."""
@@ -142,7 +154,8 @@ class GitSource:
             return await self._from_treasury(wanted, no_commit(wanted, self._remote.where))
         if not sha:
             raise no_commit(wanted, self._remote.where)
-        return await self._revision(sha, wanted, "remote", await self._went_back(wanted, sha))
+        notes = await self._went_back(wanted, sha)
+        return await self._revision(sha, wanted, "remote", notes, "" if is_full_id(name) else name)
 
     async def _brought(self, name: str, sha: str) -> str:
         """Brings a ref, or a commit by its id; gives the commit, "" when the host has no such commit."""
@@ -197,9 +210,11 @@ class GitSource:
         before = f"commit {kept.sha[:12]} ({kept.subject}), kept on {_moment(kept.kept)}"
         return (f"the repository went back: `{wanted}` is {sha[:12]} now, and {before}, is not in its history",)
 
-    async def _revision(self, sha: str, wanted: str, source: str, notes: tuple[str, ...] = ()) -> Revision:
+    async def _revision(
+        self, sha: str, wanted: str, source: str, notes: tuple[str, ...] = (), name: str = ""
+    ) -> Revision:
         subject, committed = await self._cache.told(sha)
-        return Revision(sha, wanted, source, subject, committed, notes)
+        return Revision(sha, wanted, source, subject, committed, notes, name)
 
     async def _obtain(self, sha: str) -> None:
         """Makes sure that a commit is here: from the repository, else from any copy that holds it."""
@@ -219,7 +234,8 @@ class GitSource:
         await self._take(copy)
 
     async def _read(self, sha: str, folder: str) -> Mapping[str, File]:
-        await self._obtain(sha)
+        if not self._cache.was_listed(sha):
+            await self._obtain(sha)
         entries = below(await self._cache.listing(sha), folder)
         links = sorted({entry.sha for entry in entries.values() if entry.mode == LINK})
         found = follow_links(entries, await self._cache.blobs(links))

@@ -103,6 +103,7 @@ class GitCache:
         self._exec = exec_
         self.home = home
         self.directory = home / hashlib.sha256(url.encode()).hexdigest()[:16]
+        self._listings: dict[str, list[Entry]] = {}
 
     async def ensure(self) -> None:
         """Makes it when it is missing, and removes what a git that was killed left behind; others are locked out."""
@@ -121,6 +122,7 @@ class GitCache:
 
     def drop(self) -> None:
         """Throws it away; copies of repositories that the definition named earlier go with it."""
+        self._listings.clear()
         for old in self.home.glob("*/"):
             shutil.rmtree(old)
 
@@ -162,6 +164,10 @@ class GitCache:
         found = await self.git("rev-parse", "--verify", "--quiet", f"{COMMITS}/{sha}")
         return found.code == 0 and found.text == sha
 
+    def was_listed(self, sha: str) -> bool:
+        """Whether this process has its listing. A copy that lost the commit since says so when a file is read."""
+        return sha in self._listings
+
     async def name(self, revision: str) -> str:
         """Notes that a revision, just fetched, is here with all its history; gives the id of its commit.
 
@@ -201,10 +207,12 @@ class GitCache:
         Raises:
             Refused: a name that is no text. CacheBroken: part of it is missing.
         """
-        found = await self.git("ls-tree", "-r", "-z", "-l", "--full-tree", "--end-of-options", f"{sha}^{{tree}}")
-        if found.code:
-            raise self._broken(last_words(found.err))
-        return parse_listing(found.out)
+        if sha not in self._listings:
+            found = await self.git("ls-tree", "-r", "-z", "-l", "--full-tree", "--end-of-options", f"{sha}^{{tree}}")
+            if found.code:
+                raise self._broken(last_words(found.err))
+            self._listings[sha] = parse_listing(found.out)
+        return self._listings[sha]
 
     async def blobs(self, shas: Sequence[str]) -> dict[str, bytes]:
         """Contents by id, of objects that are here.

@@ -145,6 +145,30 @@ class ImageStore:
             raise Permanent("the image store cannot be read", where=str(self._store), why=said)
         return registry.pinned(name, json.loads(said) or [])
 
+    async def published(self, recipe: Recipe, at: str) -> bool:
+        """Whether a registry has it, under its name without `localhost`.
+
+        Raises:
+            Unreachable: the registry does not answer.
+        """
+        from ephemeral_castle.world import image_push  # with httpx: 40 ms that only a cluster's castle needs
+
+        return await image_push.has(at, self.reference(recipe))
+
+    async def publish(self, recipe: Recipe, at: str, progress: Progress) -> None:
+        """Hands it to a registry; what that has of it already is not sent again.
+
+        Raises:
+            Denied, NotFound, Unreachable, Permanent: as the registry, or podman, said.
+        """
+        from ephemeral_castle.world import image_push
+
+        progress(f"image {recipe.name}: to registry {at}")
+        command = image_push.words(at, self.reference(recipe))
+        code, said = await self._podman(*command, timeout=PULL, env=registry.PASSED)
+        if code != 0:
+            raise registry.refusal(self.reference(recipe), said, to=at)
+
     async def drop(self, recipe: Recipe) -> None:
         """Removes it from the store; no error when it is not there.
 

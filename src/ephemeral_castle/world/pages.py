@@ -58,6 +58,11 @@ class GatewayPage:
         mark = ProcessMark.read(self._pid)
         return mark is not None and mark.alive
 
+    @property
+    def ending(self) -> bool:
+        """See `spi.pages.Pages`."""
+        return self.shown and self._until.exists()
+
     async def end(self, at: float) -> None:
         """See `spi.pages.Pages`."""
         if at <= self._clock.now():

@@ -23,7 +23,8 @@ class PodmanRoot:
         graph: images, layers, volumes (on disk).
         run: locks, state of running containers (in memory).
         config: where the two configuration files are.
-        networks: definitions of its networks, or None where it has none.
+        networks: definitions of its networks; None where it has none. Podman makes the directory all the same, and
+            without a place of its own it is the computer's.
         shared: image store of others that it may read, or None.
         events: "file" or "none".
     """
@@ -34,6 +35,10 @@ class PodmanRoot:
     networks: Path | None = None
     shared: Path | None = None
     events: str = "file"
+
+    @property
+    def _networks(self) -> Path:
+        return self.networks or self.run / "networks"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -66,9 +71,8 @@ class PodmanRoot:
             f'tmp_dir = "{self.run}/libpod"',
             "[network]",
             'network_backend = "netavark"',
+            f'network_config_dir = "{self._networks}"',
         ]
-        if self.networks is not None:
-            lines.append(f'network_config_dir = "{self.networks}"')
         return "\n".join(lines) + "\n"
 
     def storage_conf(self) -> str:
@@ -85,7 +89,7 @@ class PodmanRoot:
 
     def write(self) -> None:
         """Creates the directories and writes the two files."""
-        for directory in (self.graph, self.run, self.config, *((self.networks,) if self.networks else ())):
+        for directory in (self.graph, self.run, self.config, self._networks):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self.shared is not None:
             self.shared.mkdir(parents=True, exist_ok=True)

@@ -47,19 +47,12 @@ def pinned(reference: str, digests: list[str]) -> str:
     return next((each for each in digests if each.startswith(wanted)), reference)
 
 
-def refusal(reference: str, said: str) -> CastleError:
-    """The error for what podman said when it could not pull."""
-    host = reference.partition("/")[0]
+def refusal(reference: str, said: str, *, to: str = "") -> CastleError:
+    """The error for what podman said when it could not pull, or push `to` a registry."""
+    host = to or reference.partition("/")[0]
+    what = f"the image {reference} cannot be {'handed to registry ' + to if to else 'pulled'}"
     for pattern, kind, mend in _MEANING:
         if re.search(pattern, said, re.IGNORECASE):
-            return kind(
-                f"the image {reference} cannot be pulled",
-                where=host,
-                why=said,
-                state="nothing was stored",
-                hints=[mend.replace("HOST", host)],
-            )
-    return Unreachable(
-        f"the image {reference} cannot be pulled", where=host, why=said, state="nothing was stored",
-        hints=["castle prefetch, which pulls it ahead while the network is there"],
-    )  # fmt: skip
+            return kind(what, where=host, why=said, state="nothing was stored", hints=[mend.replace("HOST", host)])
+    hint = "castle prefetch, which pulls it ahead while the network is there"
+    return Unreachable(what, where=host, why=said, state="nothing was stored", hints=[] if to else [hint])

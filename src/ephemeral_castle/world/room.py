@@ -13,6 +13,7 @@ from ephemeral_castle.world.namespaces import mount_points_below
 from ephemeral_castle.world.trees import delete_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ephemeral_castle.spi.world import Exec
@@ -32,7 +33,7 @@ class DrillRoom:
         exec: starts processes.
         enclosure: namespaces and podman of the room.
         forwarders: those of the room.
-        way: how machines in it reach the treasury.
+        ways: how machines in it reach what is outside, by forwarder: the treasury, and the site's `reach`.
         state: directory of the room on disk; nothing else lies there.
         runtime: directory of the room in memory.
     """
@@ -40,7 +41,7 @@ class DrillRoom:
     exec: Exec
     enclosure: CastleEnclosure
     forwarders: Forwarders
-    way: Route
+    ways: Mapping[str, Route]
     state: Path
     runtime: Path
 
@@ -70,14 +71,15 @@ class DrillRoom:
 
     async def stands(self) -> bool:
         """See `spi.room.Room`."""
-        return not self.going() and await self.enclosure.exists() and self.forwarders.alive(TREASURY)
+        return not self.going() and await self.enclosure.exists() and all(map(self.forwarders.alive, self.ways))
 
     async def make(self, run: str) -> None:
         """See `spi.room.Room`."""
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._note.write_text(f"{run}\n")
         await self.enclosure.ensure()
-        await self.forwarders.ensure(TREASURY, self.way)
+        for name, way in self.ways.items():
+            await self.forwarders.ensure(name, way)
 
     async def left(self) -> list[str]:
         """See `spi.room.Room`."""

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from ephemeral_castle.errors import Conflict, NotFound
+from ephemeral_castle.spi.kubernetes import ClusterAccess
 from ephemeral_castle.spi.room import Room
 from ephemeral_castle.spi.secret import Secret
+from ephemeral_castle.spi.source import lent_url
 from ephemeral_castle.spi.world import Clock, File, Revision, Rights, Stat, TreasuryAccess
 from ephemeral_castle.world.simulated_names import MemoryNames, MemoryPages
 
@@ -222,6 +224,7 @@ class MemorySource:
         refs: branch or tag -> commit id. Change it to play a push.
         commits: commit id -> path -> file.
         kept: commit ids that were kept in the treasury, with what was asked for, in order.
+        lent: commit ids that machines may read, with their branch, in order.
         before: awaited ahead of each operation as (name, ref or commit); raise from it for a host that is silent.
     """
 
@@ -229,6 +232,7 @@ class MemorySource:
         self.refs: dict[str, str] = {}
         self.commits: dict[str, dict[str, File]] = {}
         self.kept: list[tuple[str, str]] = []
+        self.lent: list[tuple[str, str]] = []
         self.before: Hook | None = None
 
     def commit(self, files: Mapping[str, str | bytes], ref: str = "main") -> str:
@@ -253,7 +257,9 @@ class MemorySource:
         sha = self.refs.get(wanted, wanted)
         if sha not in self.commits:
             raise NotFound(f"the repository has no `{wanted}`", hints=sorted(self.refs))
-        return Revision(sha, wanted, "remote", f"commit {list(self.commits).index(sha) + 1}", 1_700_000_000.0)
+        name = f"refs/heads/{wanted}" if wanted in self.refs else ""
+        subject = f"commit {list(self.commits).index(sha) + 1}"
+        return Revision(sha, wanted, "remote", subject, 1_700_000_000.0, name=name)
 
     async def read(self, sha: str, folder: str = "") -> Mapping[str, File]:
         """See `spi.world.Source`."""
@@ -277,6 +283,12 @@ class MemorySource:
         await self._begin("keep", sha)
         if (sha, ref) not in self.kept:
             self.kept.append((sha, ref))
+
+    async def lend(self, sha: str, branch: str) -> str:
+        """See `spi.world.Source`."""
+        await self._begin("lend", sha)
+        self.lent.append((sha, branch))
+        return lent_url("10.0.0.1")
 
 
 @dataclass
@@ -308,6 +320,10 @@ class SimulatedWorld:
         self.published[name] = f"{address}:{port}"
         return 20_000 + len(self.published)
 
+    def door(self, name: str, address: str, port: int) -> int:
+        """See `spi.world.World`."""
+        return 20_000 + len(self.published) if self.published.get(name) == f"{address}:{port}" else 0
+
     @property
     def exec(self) -> NoReturn:
         """There are no processes here."""
@@ -322,6 +338,10 @@ class SimulatedWorld:
     def enclosure(self) -> NoReturn:
         """There is no network here."""
         raise NotImplementedError("a simulated world has no network")
+
+    def kubernetes(self, access: ClusterAccess) -> NoReturn:
+        """There is no cluster here."""
+        raise NotImplementedError("a simulated world has no cluster")
 
     def podman_transport(self, container: str) -> NoReturn:
         """There are no machines here."""

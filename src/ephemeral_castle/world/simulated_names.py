@@ -120,6 +120,11 @@ class MemoryPages:
         self.told: tuple[str, int, str] | None = None
         self.fails: Exception | None = None
 
+    @property
+    def ending(self) -> bool:
+        """See `spi.pages.Pages`."""
+        return self.shown and self.ends is not None
+
     async def show(self, castle: str, retry: int, chain: str, key: Secret | None) -> None:
         """See `spi.pages.Pages`."""
         if self.fails is not None:

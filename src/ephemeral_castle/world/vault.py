@@ -6,6 +6,7 @@ identity out of the key file: see `world.keys`.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from typing import TYPE_CHECKING
@@ -29,11 +30,15 @@ class TreasuryVault:
     Args:
         objects: the castle's prefix.
         keys: who may read it.
+        steady: read once and taken as it was then, for a look that lasts a moment.
     """
 
-    def __init__(self, objects: Objects, keys: KeyFile) -> None:
+    def __init__(self, objects: Objects, keys: KeyFile, *, steady: bool = False) -> None:
         self._objects = objects
         self._keys = keys
+        self._steady = steady
+        self._first = asyncio.Lock()
+        self._was_read = False
         self._etag = ""
         self._cached: Mapping[str, str] = {}
 
@@ -43,11 +48,21 @@ class TreasuryVault:
         Raises:
             Damaged: the vault was encrypted to another identity, or it is not whole.
         """
+        values = await (self._once() if self._steady else self._now())
+        return Secret(values[name]) if name in values else None
+
+    async def _now(self) -> Mapping[str, str]:
         stat = await self._objects.head(KEY)
         if stat is None:
-            return None
-        values = self._cached if stat.etag == self._etag else (await self._load())[0]
-        return Secret(values[name]) if name in values else None
+            return {}
+        return self._cached if stat.etag == self._etag else (await self._load())[0]
+
+    async def _once(self) -> Mapping[str, str]:
+        async with self._first:  # many ask at the same moment
+            if not self._was_read:
+                await self._load()
+                self._was_read = True
+        return self._cached
 
     async def names(self) -> list[str]:
         """Names of all secrets."""

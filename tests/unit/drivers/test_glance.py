@@ -10,7 +10,7 @@ import pytest
 
 from ephemeral_castle.drivers.postgres.glance import END, glance
 from ephemeral_castle.drivers.postgres.look import look
-from ephemeral_castle.drivers.postgres.place import Place
+from ephemeral_castle.drivers.postgres.machine import MachinePlace
 from ephemeral_castle.errors import Transient
 from ephemeral_castle.spi.world import Result
 
@@ -38,7 +38,7 @@ class Machine:
         self.asked: list[list[str]] = []
         self.record = SimpleNamespace(lineage={"database": {}})
         self.layer = SimpleNamespace(id="database")
-        self.options = SimpleNamespace(machine="data", pooler="edge")
+        self.options = SimpleNamespace(machine="data", pooler="edge", namespace=None)
         self.life = self.old_life = 1
         self.world = SimpleNamespace(clock=SimpleNamespace(now=lambda: 100.0))
 
@@ -108,7 +108,7 @@ async def test_a_container_that_cannot_be_entered_is_unknown():
 
 
 async def test_a_podman_that_cannot_tell_is_not_an_absent_container():
-    place = Place(cast("Any", Machine(Result(125, "", "database disk image is malformed"))), old=True)
+    place = MachinePlace(cast("Any", Machine(Result(125, "", "database disk image is malformed"))), old=True)
     with pytest.raises(Transient):
         await glance(place)
 

@@ -19,7 +19,8 @@ def context(needs: tuple[str, ...], facts: dict[str, Any]) -> Any:
     ground = Layer("machines", Role.GROUND, "podman")
     site = SimpleNamespace(layers=(database, ground))
     return cast("Any", SimpleNamespace(
-        layer=database, options=None, request=SimpleNamespace(site=site), passed_no_return=False,
+        layer=database, options=SimpleNamespace(namespace=None), request=SimpleNamespace(site=site),
+        passed_no_return=False,
         facts=lambda step: facts if step == "machines.revive" else {},
     ))  # fmt: skip
 

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from ephemeral_castle.drivers.postgres.place import Place, Standing
+from ephemeral_castle.drivers.postgres.machine import MachinePlace
+from ephemeral_castle.drivers.postgres.place import Standing
 from ephemeral_castle.errors import Transient
 from ephemeral_castle.postgres.states import Absent, HalfRestored, Unknown
 from ephemeral_castle.spi.world import Result
@@ -37,7 +38,7 @@ class Ways:
 async def test_a_standing_database_is_looked_for_where_it_was_raised(old: bool, name: str) -> None:
     """A definition that moved it to another machine made the living one "proven absent", and it was destroyed."""
     ways = Ways({"machine": "data"})
-    await Place(cast("Any", ways), old=old).machine()
+    await MachinePlace(cast("Any", ways), old=old).machine()
     assert ways.asked == [name]
 
 
@@ -51,10 +52,11 @@ async def test_a_standing_database_is_looked_for_where_it_was_raised(old: bool, 
     ],
 )
 async def test_container_and_volume_are_seen_together(said: str, standing: Standing) -> None:
-    assert await Place(cast("Any", Ways({}, Result(0, said, ""))), old=True).standing() == standing
+    assert await MachinePlace(cast("Any", Ways({}, Result(0, said, ""))), old=True).standing() == standing
 
 
 async def test_a_podman_that_cannot_tell_is_not_a_missing_volume() -> None:
     """A broken podman inside the machine passed for "no volume", and the data were destroyed unsealed."""
     with pytest.raises(Transient):
-        await Place(cast("Any", Ways({}, Result(125, "", "database disk image is malformed"))), old=True).standing()
+        broken = Ways({}, Result(125, "", "database disk image is malformed"))
+        await MachinePlace(cast("Any", broken), old=True).standing()

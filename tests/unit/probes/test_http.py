@@ -7,6 +7,8 @@ import hashlib
 import http.server
 import subprocess
 import threading
+from types import SimpleNamespace
+from unittest.mock import AsyncMock
 
 import pytest
 from pydantic import ValidationError
@@ -44,6 +46,23 @@ def test_reads_what_the_script_prints_also_with_bars_in_the_error():
 def test_a_url_without_a_host_is_refused():
     with pytest.raises(ValidationError, match="is no URL of a page"):
         read_options(HttpOptions, {"url": "blog"})
+
+
+def test_a_page_is_looked_for_in_one_place_only():
+    with pytest.raises(ValidationError, match="both say where the page is"):
+        read_options(HttpOptions, {"url": "http://lab/", "name": "name", "machine": "data"})
+
+
+@pytest.mark.parametrize("verb", [Verb.REBIRTH, Verb.DRILL])
+async def test_a_lab_without_a_name_server_is_asked_by_machine(verb):
+    """A home lab has no name server that takes changes; its pages were proven by nothing, and its drill refused."""
+    ctx = SimpleNamespace(
+        options=read_options(HttpOptions, {"url": "http://lab/", "machine": "data"}),
+        request=SimpleNamespace(verb=verb),
+        machine=AsyncMock(return_value=SimpleNamespace(address="10.0.0.7")),
+    )
+    assert await HttpProbe()._address(ctx) == "10.0.0.7"
+    ctx.machine.assert_awaited_once_with("data")
 
 
 def plan(verb: Verb):

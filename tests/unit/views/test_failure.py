@@ -62,3 +62,11 @@ def test_diagnostics_of_a_definition_keep_their_lines():
     error = DefinitionInvalid("castle.yaml has 1 error", ("castle.yaml:3:1: unknown key\n  laiers:\n  ^",))
     text = error_text(error.as_dict())
     assert "castle.yaml:3:1: unknown key\n  laiers:\n  ^" in text
+
+
+def test_a_reason_that_is_a_list_keeps_its_lines():
+    """Seven errors of a Compose file stood in one line of a thousand characters."""
+    said = error_text(
+        {"message": "two errors", "where": "commit 5", "why": "\n  a:1:2: one\n  b:3:4: two\x1b[0m", "state": ""}
+    )
+    assert said.splitlines()[1:] == ["  where  commit 5", "  why    a:1:2: one", "         b:3:4: two [0m"]

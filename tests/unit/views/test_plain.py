@@ -42,6 +42,13 @@ def test_an_event_is_shown_once_even_when_it_is_fed_twice():
     assert shown(story, view) == []
 
 
+def test_a_step_that_is_broken_off_with_its_run_says_so():
+    """`cancelled after 0.32s: no reason given` stood beside the refusal that was the reason."""
+    story = stories.Story().begin("database.prove").later(0.3)
+    story.say(Kind.STEP_FINISHED, "database.prove", 1, state="cancelled")
+    assert shown(story)[-1].endswith("cancelled after 0.30s: the run ends")
+
+
 def test_silence_gives_a_sign_of_life_every_ten_seconds():
     story = stories.Story().begin("database.prove")
     view = PlainView(stories.plan())

@@ -46,6 +46,14 @@ def test_lost_data_counts_against_its_budget():
     assert "at most 1m30s of 1m00s" in report_text(report)
 
 
+def test_a_layer_with_a_budget_of_its_own_is_measured_by_that():
+    story = stories.until_the_seal()
+    story.does("answers.data", 0.5, facts={"loss": {"seconds": 90.0, "bound": True, "text": "x", "budget": 3600.0}})
+    report = report_of(story.ends(), Budget(rpo=60.0))
+    assert over_budget(report) == []
+    assert "at most 1m30s of 1h00m" in report_text(report)
+
+
 def test_a_difference_is_never_called_up_and_well():
     story = stories.until_the_seal()
     story.does("answers.data", 0.5, facts={"tables": {"t": {"before": 2, "after": 1, "same": False}}})

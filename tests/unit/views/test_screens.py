@@ -96,6 +96,7 @@ def test_status(golden):
     [
         (treasure(archiving={"healthy": False, "detail": "3 failed"}), "archiving fails: 3 failed"),
         (treasure(rpo={"seconds": 61.0}), "data at risk: 1m01s, RPO is 1m00s"),
+        (treasure(rpo={"seconds": 61.0, "budget": 60.5}), "data at risk: 1m01s, RPO is 1m00s"),
         (treasure(proof={"age": 90000.0}), "the last proof is old: 25h00m, proof.max_age is 24h00m"),
         ({**SURVEY, "alarms": [{"severity": "warning", "text": "the pod is locked"}]}, "the pod is locked"),
     ],
@@ -105,6 +106,13 @@ def test_alarms(survey, text):
     assert text in alarm["text"]
     assert status_json(survey)["healthy"] is False
     assert text in status_text(survey)
+
+
+def test_files_may_be_older_than_rows():
+    """The RPO of a database, 60 seconds, was an alarm for files that a nightly backup takes, all day long."""
+    survey = treasure(rpo={"seconds": 3600.0, "budget": 90000.0})
+    assert alarms(survey) == []
+    assert "1h00m of 25h00m" in status_text(survey)
 
 
 def test_what_is_not_known_is_not_called_healthy():

@@ -79,8 +79,10 @@ async def test_it_answers_on_both_ports_and_ends_at_its_time(tmp_path: Path) -> 
         assert "PRIVATE" not in "".join(path.read_text() for path in (tmp_path / "run").iterdir())
         with pytest.raises(Permanent):  # its ports are taken: another page in the same place, with pid files of its own
             await GatewayPage(LocalExec(), clock, Here(), tmp_path / "other").show("x", 1, "", None)  # type: ignore[arg-type]
+        assert not page.ending
         await page.end(clock.now() + 0.3)
         assert shown(page)
+        assert page.ending
         await asyncio.sleep(1.0)
         assert not shown(page)
     finally:

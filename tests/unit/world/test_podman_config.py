@@ -32,6 +32,15 @@ def test_everything_is_its_own(tmp_path):
     assert storage["options"]["additionalimagestores"] == [str(tmp_path / "shared")]
 
 
+def test_a_podman_without_networks_leaves_none_in_the_computers_configuration(tmp_path):
+    """Building images left /etc/containers/networks behind on a fresh computer."""
+    root = PodmanRoot(tmp_path / "graph", tmp_path / "run", tmp_path / "config")
+    root.write()
+    found = tomllib.loads((tmp_path / "config/containers.conf").read_text())["network"]["network_config_dir"]
+    assert Path(found).is_relative_to(tmp_path)
+    assert Path(found).is_dir()
+
+
 def test_command_cannot_reach_the_computers_own_podman(tmp_path):
     argv = PodmanRoot(tmp_path, tmp_path, tmp_path).command("ps")
     assert argv[0] == "env"

@@ -50,6 +50,16 @@ async def test_an_empty_secret_is_refused(vault, objects):
     assert objects.data == {}
 
 
+async def test_a_look_reads_the_vault_once_however_many_ask_at_once(vault, objects):
+    await vault.put("app", Secret("one"))
+    objects.calls.clear()
+    steady = TreasuryVault(objects, KEYS, steady=True)
+    assert await asyncio.gather(*(steady.get(name) for name in ("app", "none", "app"))) == [
+        Secret("one"), None, Secret("one")
+    ]  # fmt: skip
+    assert objects.calls == [("get", KEY)]
+
+
 async def test_reading_again_costs_one_head_until_it_changes(vault, objects):
     await vault.put("app", Secret("one"))
     objects.calls.clear()

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from ephemeral_castle.spi.options import MachineName, Options, SecretName, refusal
+from ephemeral_castle.spi.options import MachineName, Options, RepositoryPath, SecretName
 from ephemeral_castle.spi.units import Duration
 
 FILE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"
 IMAGE_NAME = r"^[a-z0-9][a-z0-9._/:-]{0,254}$"
-
-
-def _inside(path: str) -> str:
-    """A path that stays in the repository, without a slash at its end."""
-    parts = path.strip("/").split("/") if path.strip("/.") else []
-    if path.startswith("/") or ".." in parts:
-        raise refusal("a path in the repository is relative to its root", "write it like `data` or `stacks/data`")
-    return "/".join(part for part in parts if part not in ("", "."))
-
-
-RepositoryPath = Annotated[str, AfterValidator(_inside)]
-"""Relative to the root of the castle's repository."""
 
 
 class ImageOptions(Options):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ephemeral_castle.drivers.compose import reading
-from ephemeral_castle.drivers.compose.machines import machines_of
+from ephemeral_castle.drivers.compose.machines import kept_on, machines_of
 from ephemeral_castle.drivers.compose.options import ComposeOptions
 from ephemeral_castle.drivers.compose.reading import Reading, Wanted
 from ephemeral_castle.errors import NotFound, Permanent
@@ -94,6 +94,7 @@ class Part:
             secrets=self.options.secrets,
             accepted=tuple(self.options.accept_environment),
             offered=offered(self.ctx.layer, self.ctx.request),
+            kept=kept_on(self.ctx.request, machine),
         )
 
     async def read(self, machine: str, sha: str, values: Mapping[str, str] | None = None) -> Reading:

@@ -62,12 +62,13 @@ class Port:
 
 @dataclass(frozen=True)
 class Service:
-    """One service that runs; those behind `profiles:` do not."""
+    """One service that runs; those behind `profiles:` do not. `built`: it says `build`, and castle does not."""
 
     name: str
     place: Place
     image: str = ""
     image_place: Place | None = None
+    built: bool = False
     after: dict[str, str] = field(default_factory=dict)
     restart: str = ""
     user: str = ""
@@ -82,13 +83,14 @@ class Service:
 
 @dataclass(frozen=True)
 class Project:
-    """One Compose file, read. `secrets` and `configs`: name -> file as written."""
+    """One Compose file, read. `secrets` and `configs`: name -> file as written; `volumes`: name -> podman's name."""
 
     file: str
     name: str
     services: dict[str, Service]
     secrets: dict[str, str] = field(default_factory=dict)
     configs: dict[str, str] = field(default_factory=dict)
+    volumes: dict[str, str] = field(default_factory=dict)
 
     @property
     def jobs(self) -> set[str]:
@@ -113,12 +115,17 @@ def build(root: Node, file: str, layer: str) -> tuple[Project, list[Finding]]:
         if not _items(entry.node.get("profiles"))
     }
     named = root.get("name")
+    title = re.sub(r"[^-_a-z0-9]", "", str(named.value if named else layer).lower()) or layer
     project = Project(
         file=file,
-        name=re.sub(r"[^-_a-z0-9]", "", str(named.value if named else layer).lower()) or layer,
+        name=title,
         services=services,
         secrets={name: _text(entry.node.get("file")) for name, entry in _mapping(root, "secrets", findings).items()},
         configs={name: _text(entry.node.get("file")) for name, entry in _mapping(root, "configs", findings).items()},
+        volumes={
+            name: _text(entry.node.get("name")) or f"{title}_{name}"
+            for name, entry in _mapping(root, "volumes", findings).items()
+        },
     )
     return project, findings
 
@@ -143,6 +150,7 @@ def _service(name: str, node: Node, place: Place, findings: list[Finding]) -> Se
         place=place,
         image=_text(image),
         image_place=image.place if image else None,
+        built=node.get("build") is not None,
         after=_after(node.get("depends_on"), findings),
         restart=_restart(node.get("restart")),
         user=_text(node.get("user")),

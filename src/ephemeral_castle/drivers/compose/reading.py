@@ -26,6 +26,7 @@ class Wanted:
         secrets: file -> name of the secret.
         accepted: SERVICE.VARIABLE that may carry a secret.
         offered: names that castle gives for interpolation.
+        kept: volumes of the machine that a treasure brings back.
     """
 
     layer: str
@@ -34,6 +35,7 @@ class Wanted:
     secrets: Mapping[str, str] = field(default_factory=dict)
     accepted: Sequence[str] = ()
     offered: Sequence[str] = ()
+    kept: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ def read(wanted: Wanted, files: Mapping[str, File], values: Mapping[str, str] | 
     findings += rules.keys(root)
     found, said = project.build(root, file, wanted.layer)
     findings += said
-    offer = rules.Offer(frozenset(files), wanted.folder, tuple(wanted.secrets), tuple(wanted.accepted), wanted.machine)
+    offer = rules.Offer(
+        frozenset(files), wanted.folder, tuple(wanted.secrets), tuple(wanted.accepted), wanted.machine, wanted.kept
+    )
     findings += rules.project(found, offer)
     texts = {path: _text(each, path)[0] for path, each in files.items() if _used_as_env(found, path)}
     findings += exposure.exposed(found, tuple(wanted.secrets), wanted.accepted, texts, wanted.folder)

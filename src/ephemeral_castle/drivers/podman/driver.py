@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ephemeral_castle.drivers.podman import memory
+from ephemeral_castle.drivers.podman import memory, mounts
 from ephemeral_castle.drivers.podman.fleet import Fleet, Planned, Seen
-from ephemeral_castle.drivers.podman.image import MACHINE
+from ephemeral_castle.drivers.podman.images import recipe_of
+from ephemeral_castle.drivers.podman.later import Later
 from ephemeral_castle.drivers.podman.options import PodmanOptions
 from ephemeral_castle.errors import Refused, Unreachable
 from ephemeral_castle.model.castle import Layer, Verb
@@ -17,7 +18,7 @@ from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.cold import drop, see_dropped
 from ephemeral_castle.spi.driver import Context, Request
 from ephemeral_castle.spi.secret import Secret
-from ephemeral_castle.spi.world import Machine, Transport
+from ephemeral_castle.spi.world import Machine, Recipe, Source, Transport
 
 REACHED, NOT_REACHED, FOREIGN = State.REACHED, State.NOT_REACHED, State.FOREIGN
 DESTROYING = (Verb.REBIRTH, Verb.WIPE)
@@ -29,7 +30,6 @@ class PodmanDriver:
 
     name = "podman"
     Options = PodmanOptions
-    recipes = (MACHINE,)
 
     def __init__(self) -> None:
         self.transports: dict[str, Transport] = {}
@@ -116,16 +116,22 @@ class PodmanDriver:
             for name, machine in options.machines.items()
         ]
 
+    async def images_of(
+        self, layer: Layer, options: PodmanOptions, source: Source | None, /
+    ) -> tuple[Sequence[Recipe], Sequence[str]]:
+        """For `castle prefetch`."""
+        return [recipe_of(options)], []
+
     async def observe(self, step: Step, ctx: Context, /) -> Observation:
         """Lists containers and volumes of this castle's own podman; compares marks."""
         fleet = Fleet(ctx)
         match step.action:
             case "cold":
-                return await see_dropped(ctx, MACHINE)
+                return await see_dropped(ctx, recipe_of(ctx.options))
             case "check":
                 return await self._check(fleet, ctx)
             case "image":
-                there = await ctx.world.images.present(MACHINE)
+                there = await ctx.world.images.present(recipe_of(ctx.options))
                 return Observation(REACHED if there else NOT_REACHED, "" if there else "not built yet")
             case "revive":
                 return await self._standing(fleet, ctx)
@@ -141,9 +147,9 @@ class PodmanDriver:
         fleet = Fleet(ctx)
         match step.action:
             case "cold":
-                return await drop(ctx, MACHINE)
+                return await drop(ctx, recipe_of(ctx.options))
             case "image":
-                await ctx.world.images.build(MACHINE, ctx.progress)
+                await ctx.world.images.build(recipe_of(ctx.options), ctx.progress)
             case "revive":
                 await self._revive(fleet, ctx)
             case "destroy":
@@ -179,25 +185,18 @@ class PodmanDriver:
     async def machine(self, name: str, ctx: Context, life: int, /) -> Machine:
         """The machine of that name in that life, with a way in."""
         planned = Fleet(ctx).planned(name, life)
-        return Machine(planned.id, name, life, planned.address, await self._transport(planned, ctx), "/opt/images")
+        return Machine(planned.id, name, life, planned.address, self._transport(planned, ctx), "/opt/images")
 
-    async def _transport(self, planned: Planned, ctx: Context) -> Transport:
+    def _transport(self, planned: Planned, ctx: Context) -> Transport:
         if planned.container not in self.transports:
-            self.transports[planned.container] = await self._way_in(planned, ctx)
+            by_ssh = ctx.options.transport == "ssh"
+            way = Later(lambda: _by_ssh(planned, ctx)) if by_ssh else ctx.world.podman_transport(planned.container)
+            self.transports[planned.container] = way
         return self.transports[planned.container]
-
-    async def _way_in(self, planned: Planned, ctx: Context) -> Transport:
-        if ctx.options.transport == "podman":
-            return ctx.world.podman_transport(planned.container)
-        key = await client_key(ctx)
-        host_key = _host_key(planned, ctx)
-        if not host_key:
-            bootstrap = ctx.world.podman_transport(planned.container)
-            host_key = (await bootstrap.run(["cat", "/var/lib/containers/ssh_host_ed25519_key.pub"])).out.strip()
-        return ctx.world.ssh_transport(planned.address, "root", key.reveal(), host_key)
 
     async def _check(self, fleet: Fleet, ctx: Context) -> Observation:
         wanted, total = memory.check(ctx)
+        await mounts.check(ctx)
         containers, volumes = await fleet.everything()
         strangers = fleet.strangers([*containers, *volumes], ctx.life)
         if strangers:
@@ -323,6 +322,18 @@ class PodmanDriver:
         if not result.ok:
             raise Unreachable(f"sshd of machine {planned.id} does not start", why=result.last_words())
         return result.out.strip()
+
+
+async def _by_ssh(planned: Planned, ctx: Context) -> Transport:
+    """The way in by SSH. Raises Unreachable while the machine has no host key, or does not run."""
+    key, host_key = await client_key(ctx), _host_key(planned, ctx)
+    if not host_key:
+        bootstrap = ctx.world.podman_transport(planned.container)
+        said = await bootstrap.run(["cat", "/var/lib/containers/ssh_host_ed25519_key.pub"])
+        host_key = said.out.strip()
+        if not host_key:
+            raise Unreachable("the machine has no host key yet", where=planned.container, why=said.last_words())
+    return ctx.world.ssh_transport(planned.address, "root", key.reveal(), host_key)
 
 
 async def client_key(ctx: Context) -> Secret:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ephemeral_castle.drivers.podman.image import MACHINE
+from ephemeral_castle.drivers.podman import mounts
+from ephemeral_castle.drivers.podman.images import recipe_of
 from ephemeral_castle.drivers.podman.options import PodmanOptions
 from ephemeral_castle.errors import NotFound, Permanent, Refused, Transient
 from ephemeral_castle.spi import marks
@@ -182,7 +183,8 @@ class Fleet:
             *("--add-host", f"{enclosure.treasury_host}:{enclosure.gateway}", "--memory", str(planned.memory)),
             *("--tmpfs", "/run", "--tmpfs", "/tmp"),  # noqa: S108 - a mount inside the machine
             *("-v", f"{planned.container}:/var/lib/containers", "-v", f"{enclosure.image_store}:/opt/images:ro"),
-            *(self.ctx.world.images.reference(MACHINE), "/usr/local/sbin/machine-init"),
+            *(part for place, directory in mounts.of(self.ctx) for part in ("-v", f"{directory}:{place}:ro")),
+            *(self.ctx.world.images.reference(recipe_of(self.options)), "/usr/local/sbin/machine-init"),
         ]
 
     def stranger(self, seen: Seen) -> Refused:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 
 from ephemeral_castle.drivers.podman.fleet import Fleet
-from ephemeral_castle.drivers.podman.image import MACHINE
+from ephemeral_castle.drivers.podman.images import recipe_of
 from ephemeral_castle.drivers.podman.within import Within
 from ephemeral_castle.spi.driver import Context
 from ephemeral_castle.spi.world import Transport
@@ -18,7 +18,7 @@ async def settled(ctx: Context, transports: MutableMapping[str, Transport]) -> s
         ctx: of the look.
         transports: by container: ways into the machines that run, for those that look further.
     """
-    if not await ctx.world.images.present(MACHINE):
+    if not await ctx.world.images.present(recipe_of(ctx.options)):
         return "the image of the machines is not in the store"
     fleet = Fleet(ctx)
     found, volumes = await fleet.everything()

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from ephemeral_castle.drivers.postgres.configuration import pooler_files, writer_files
 from ephemeral_castle.drivers.postgres.part import Part
-
-RUNNING = "running"
+from ephemeral_castle.drivers.postgres.place import RUNNING
 
 
 async def awake(part: Part, *, old: bool) -> bool:
-    """Makes sure that the database's container runs; gives whether it had to be started.
+    """Makes sure that the database runs; gives whether it had to be started.
 
     Nothing is created or restored by it: a server that was a standby is one again.
 
@@ -28,7 +27,7 @@ async def awake(part: Part, *, old: bool) -> bool:
 
 
 async def awake_pooler(part: Part, *, old: bool) -> None:
-    """Makes sure that PgBouncer's container runs."""
+    """Makes sure that PgBouncer runs."""
     place = part.place(old=old)
     if await place.state(pooler=True) != RUNNING:
         await start_pooler(part, old=old)
@@ -37,8 +36,7 @@ async def awake_pooler(part: Part, *, old: bool) -> None:
 async def start_pooler(part: Part, *, old: bool) -> None:
     """Starts PgBouncer, whatever was there of it."""
     place = part.place(old=old)
-    machine = await place.machine()
-    await place.start_pooler(await pooler_files(part, machine.address, _life(part, old=old)))
+    await place.start_pooler(await pooler_files(part, await place.address(), _life(part, old=old)))
 
 
 def _life(part: Part, *, old: bool) -> int:

@@ -135,7 +135,7 @@ async def writer_files(part: Part, life: int, *, create: bool = False, ahead: bo
             "logging_collector": "off",
         },
     )
-    logins = [Login("all", user, part.ctx.request.site.subnet) for user in options.users]
+    logins = [Login("all", user, network) for user in options.users for network in part.place().networks()]
     return {
         "pgbackrest.conf": await pgbackrest_conf(part, access, life, create=create, ahead=ahead),
         "castle.conf": render_postgresql(server),

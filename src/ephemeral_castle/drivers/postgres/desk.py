@@ -8,6 +8,7 @@ import contextlib
 from ephemeral_castle.drivers.postgres.hub import Hub
 from ephemeral_castle.drivers.postgres.outside import Outside
 from ephemeral_castle.drivers.postgres.place import Place
+from ephemeral_castle.drivers.postgres.places import place_of
 from ephemeral_castle.drivers.postgres.session import Session
 from ephemeral_castle.errors import CastleError
 from ephemeral_castle.spi.driver import Context
@@ -44,7 +45,7 @@ class Desk:
                 if self.sessions[key].alive:
                     return self.sessions[key]
                 await self._close(self.sessions.pop(key))
-            place = Place(ctx, old=old)
+            place = place_of(ctx, old=old)
             if key[2] == "pooler":
                 opened = await place.pooler_session()
             else:

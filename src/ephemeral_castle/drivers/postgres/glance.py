@@ -1,8 +1,7 @@
 """What a look at a database needs, asked for in one way into its machine.
 
-A way in costs 0.2 s, and a `podman exec` inside as much again. So one question carries all: the machine's podman tells
-how the container stands, and its namespaces are entered by nsenter(1), as the container's own user. Server and
-repository are asked side by side; either may fail without the other.
+A way in costs 0.2 s, so one question carries all. Server and repository are asked side by side; either may fail
+without the other.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ephemeral_castle.drivers.postgres.image import UID
-from ephemeral_castle.errors import CastleError, Transient, Unreachable
+from ephemeral_castle.drivers.postgres.place import RUNNING
+from ephemeral_castle.errors import CastleError, Unreachable
 from ephemeral_castle.postgres import fence, sql
 from ephemeral_castle.postgres.pgbackrest import RepoInfo, parse_info
 
@@ -31,15 +30,6 @@ select jsonb_build_object('failed', failed_count, 'last_failed', last_failed_wal
 LIMIT = "SET statement_timeout = '10s';"
 END = "--castle-server-"  # neither a row of JSON nor psql's words begin so
 
-# Arguments: container, user id, what runs inside, its arguments.
-ENTER = r"""
-stands=$(podman inspect -f '{{.State.Status}} {{.State.Pid}}' "$1") || exit 1
-echo "${stands% *}"
-case $stands in running\ *) ;; *) exit 0 ;; esac
-user=$2
-shift 2
-exec nsenter -t "${stands#* }" -m -u -i -n -p -S "$user" -G "$user" -- sh -c "$@"
-"""
 # The server's rows wait in the pipe until the repository has answered: 64 KiB, and they are two.
 INSIDE = rf"""
 {{
@@ -58,7 +48,7 @@ class Glance:
     """What was seen.
 
     Attributes:
-        state: what podman says of the container: "running", "exited", …, "absent"; only a running one is asked.
+        state: as `Place.state`; only a running database is asked.
         limits: of every database, with the fence; empty when the server gave no answer.
         archiver: `failed`, `last_failed`, `failing`, `age` in seconds; empty when the server gave no answer.
         silent: why the server gave no answer, "" when it did.
@@ -76,25 +66,18 @@ async def glance(place: Place) -> Glance:
     """Looks at container, server and repository.
 
     Raises:
-        Unreachable: the machine does not run, or nothing came back in time.
-        Transient: the machine's podman does not answer.
+        Unreachable: what carries it does not run, or nothing came back in time.
+        Transient: it cannot tell.
     """
-    machine = await place.machine()
     questions = (sql.SESSION + LIMIT, fence.LIMITS, ARCHIVER)
-    command = ["sh", "-c", ENTER, "castle-look", place.name, str(UID), INSIDE, "castle-look", *questions]
-    result = await machine.transport.run(command, timeout=PATIENCE)
-    state, _, said = result.out.partition("\n")
-    if state:
-        return _inside(state, said, result)
-    if "no such" in result.err.lower():
-        return Glance("absent")
-    raise Transient(f"podman on machine {machine.id} does not answer", why=result.last_words())
+    state, result = await place.peek(INSIDE, *questions, timeout=PATIENCE)
+    return _inside(state, result)
 
 
-def _inside(state: str, said: str, result: Result) -> Glance:
-    if state != "running":
+def _inside(state: str, result: Result) -> Glance:
+    if state != RUNNING:
         return Glance(state)
-    rows, end, rest = said.partition(END)
+    rows, end, rest = result.out.partition(END)
     if not end:
         return Glance(state, silent=f"the container cannot be entered: {result.last_words()}")
     status, _, repository = rest.partition("\n")
@@ -103,9 +86,9 @@ def _inside(state: str, said: str, result: Result) -> Glance:
 
 def _read(rows: list[str], status: str, repository: RepoInfo | CastleError) -> Glance:
     if status == "0" and len(rows) == len(("limits", "archiver")):
-        return Glance("running", fence.parse_limits(rows[0]), json.loads(rows[1]), "", repository)
+        return Glance(RUNNING, fence.parse_limits(rows[0]), json.loads(rows[1]), "", repository)
     silent = " / ".join(rows[-3:]) or f"psql ended with status {status}"
-    return Glance("running", silent=silent, repository=repository)
+    return Glance(RUNNING, silent=silent, repository=repository)
 
 
 def _repository(said: str) -> RepoInfo | CastleError:

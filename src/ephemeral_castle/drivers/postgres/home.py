@@ -10,6 +10,7 @@ from ephemeral_castle.drivers.postgres.birth import provision
 from ephemeral_castle.drivers.postgres.configuration import writer_files
 from ephemeral_castle.drivers.postgres.digests import open_sessions, take
 from ephemeral_castle.drivers.postgres.part import NOT_REACHED, PARTIAL, REACHED, Part
+from ephemeral_castle.drivers.postgres.place import ABSENT, RUNNING
 from ephemeral_castle.errors import CastleError, Permanent, Refused, Unreachable
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
@@ -32,14 +33,14 @@ class Home(Part):
         if self._untouched():
             return Observation(NOT_REACHED, "the machine was made by this run a moment ago")
         state = await self.place().state()
-        if state == "absent":
+        if state == ABSENT:
             return Observation(NOT_REACHED, "no database on the new machine")
         if self.survey.get("plan") == "standing":
-            if state == "running":
+            if state == RUNNING:
                 return Observation(REACHED, "the database runs", {"arrival": "standing"})
-            return Observation(PARTIAL, f"its container is {state}")
-        if state != "running":
-            return Observation(PARTIAL, f"its container is {state}")
+            return Observation(PARTIAL, f"it is {state}")
+        if state != RUNNING:
+            return Observation(PARTIAL, f"it is {state}")
         return await self._arrived()
 
     def _untouched(self) -> bool:
@@ -69,7 +70,7 @@ class Home(Part):
             await place.start(await writer_files(self, self.ctx.life), ["serve"])
             await self.session()
             return None
-        if self._untouched() or await place.state() != "running":
+        if self._untouched() or await place.state() != RUNNING:
             await self.ctx.intent("create" if create else "restore", layer=self.layer, life=self.ctx.life)
             files = await writer_files(self, self.ctx.life, create=create, ahead=self._long_replay())
             await place.start(files, self._order(plan))
@@ -109,7 +110,7 @@ class Home(Part):
     async def _cause(self, error: Unreachable) -> CastleError:
         """Why the restore ended, from what it left on the machine; a session that breaks off only knows that it did."""
         place = self.place()
-        if await place.state() == "running":
+        if await place.state() == RUNNING:
             return error
         code, said, free = await place.last_words()
         if free < LEAST_ROOM:

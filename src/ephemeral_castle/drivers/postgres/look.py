@@ -8,6 +8,7 @@ from typing import Any
 from ephemeral_castle.drivers.postgres.desk import Desk
 from ephemeral_castle.drivers.postgres.glance import Glance, glance
 from ephemeral_castle.drivers.postgres.part import Part
+from ephemeral_castle.drivers.postgres.place import RUNNING
 from ephemeral_castle.errors import CastleError
 from ephemeral_castle.postgres import cadence
 from ephemeral_castle.postgres.pgbackrest import RepoInfo
@@ -24,13 +25,13 @@ async def look(ctx: Context, desk: Desk) -> Mapping[str, Any]:
     seen = await glance(part.place(old=True))
     state = seen.state
     seal = part.lineage.get("seal") or {}
-    if state != "running" and seal.get("life") == ctx.life:
+    if state != RUNNING and seal.get("life") == ctx.life:
         treasure |= {"state": "sealed", "backup": {"label": seal.get("label"), "age": now - float(seal["at"])}}
         found["states"].append("sealed")
         text = f"database `{part.layer}` is sealed: it is stopped, all of it lies in the treasury"
         found["alarms"].append({"severity": "warning", "text": text, "mend": "castle raise"})
         return found
-    if state != "running":
+    if state != RUNNING:
         treasure["state"] = "down"
         found["states"].append("down")
         text = f"database `{part.layer}` is {state}: it may wait for its secrets after a reboot"

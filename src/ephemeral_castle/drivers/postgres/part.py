@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ephemeral_castle.drivers.postgres import footing
 from ephemeral_castle.drivers.postgres.desk import Desk
 from ephemeral_castle.drivers.postgres.options import PostgresOptions
 from ephemeral_castle.drivers.postgres.outside import Outside
 from ephemeral_castle.drivers.postgres.place import Place
+from ephemeral_castle.drivers.postgres.places import place_of
 from ephemeral_castle.drivers.postgres.session import Session
 from ephemeral_castle.model.castle import Role
 from ephemeral_castle.model.step import Observation, State
@@ -51,6 +53,16 @@ class Part:
         grounds = (layer.id for layer in self.ctx.request.site.layers if layer.role is Role.GROUND)
         return next((facts for facts in (self.ctx.facts(f"{ground}.revive") for ground in grounds) if facts), {})
 
+    async def listed(self) -> bool | None:
+        """Whether anything is there that can carry the old life's data; None when nobody could tell.
+
+        A machine with its volume, or a cluster's: what a cluster holds that no ground carries, it lists itself.
+        """
+        if not self.options.namespace or footing.raised_here(self.ctx.request):
+            listed = self.facts_of_ground().get("volumes")
+            return None if listed is None else bool(listed)
+        return await self.place(old=True).listed()
+
     @property
     def survey(self) -> Mapping[str, Any]:
         """What the survey found."""
@@ -72,8 +84,8 @@ class Part:
         return found if isinstance(found, dict) else {}
 
     def place(self, *, old: bool = False) -> Place:
-        """Containers of a life."""
-        return Place(self.ctx, old=old)
+        """Database and pooler of a life."""
+        return place_of(self.ctx, old=old)
 
     def outside(self) -> Outside:
         """The container for proofs; ended with the run."""

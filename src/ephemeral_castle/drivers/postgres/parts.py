@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ephemeral_castle.drivers.postgres.clearing import Clear, Listing
 from ephemeral_castle.drivers.postgres.drill import DrillProof
 from ephemeral_castle.drivers.postgres.home import DataProof, Home, Promote
 from ephemeral_castle.drivers.postgres.part import Part
-from ephemeral_castle.drivers.postgres.prepare import Cold, Image, OutsideUp, Revive
+from ephemeral_castle.drivers.postgres.prepare import Cold, Image, OutsideUp, Push, Revive
 from ephemeral_castle.drivers.postgres.prove import Marker, MarkerB, Proof, TakeBackup
 from ephemeral_castle.drivers.postgres.rewind import Compare, Rewind, Shut
 from ephemeral_castle.drivers.postgres.seal import Digest, Fence, Mark, ReadBack, Stop
@@ -15,6 +16,7 @@ from ephemeral_castle.drivers.postgres.survey import Survey
 
 PARTS: dict[str, type[Part]] = {
     "image": Image,
+    "push": Push,
     "cold": Cold,
     "outside": OutsideUp,
     "revive": Revive,
@@ -43,4 +45,6 @@ PARTS: dict[str, type[Part]] = {
     "shut": Shut,
     "rewind": Rewind,
     "compare": Compare,
+    "inventory": Listing,
+    "destroy": Clear,
 }

@@ -9,11 +9,13 @@ from ephemeral_castle.drivers.postgres.part import NOT_REACHED, PRESENT, REACHED
 from ephemeral_castle.drivers.postgres.place import ABSENT, RUNNING
 from ephemeral_castle.drivers.postgres.prove import QUIET
 from ephemeral_castle.drivers.postgres.sides import odd_one
-from ephemeral_castle.errors import Refused, Unreachable
+from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient, Unreachable
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation, State
 from ephemeral_castle.postgres.states import Absent
 from ephemeral_castle.spi.cold import drop, see_dropped
+
+TRIES = 3  # of waking a database before it may be given up
 
 
 class Image(Part):
@@ -27,6 +29,39 @@ class Image(Part):
     async def act(self) -> Observation | None:
         """Builds it from Debian packages."""
         await self.ctx.world.images.build(POSTGRES, self.ctx.progress)
+        return None
+
+
+class Push(Part):
+    """The image lies where the cluster's nodes pull it from."""
+
+    @property
+    def registry(self) -> str:
+        """HOST:PORT, as this computer reaches it."""
+        wanted = self.options.registry
+        reach = self.ctx.request.site.reach.get(wanted)
+        if reach is not None:
+            return f"{reach.host}:{reach.port}"
+        if "." in wanted or ":" in wanted:
+            return wanted
+        raise Permanent(
+            f"the nodes of the cluster cannot pull the image of database `{self.layer}`",
+            why=f"site `{self.ctx.request.site.name}` reaches no registry by the name `{wanted}`",
+            state="nothing was changed",
+            hints=[
+                f"name it in the site: `reach: {{{wanted}: 127.0.0.1:5000}}`",
+                "or name another one in the layer: `registry: HOST:PORT`",
+            ],
+        )
+
+    async def observe(self) -> Observation:
+        """Whether the registry has it."""
+        there = await self.ctx.world.images.published(POSTGRES, self.registry)
+        return Observation(REACHED if there else NOT_REACHED, self.registry if there else "not there yet")
+
+    async def act(self) -> Observation | None:
+        """Hands it over."""
+        await self.ctx.world.images.publish(POSTGRES, self.registry, self.ctx.progress)
         return None
 
 
@@ -64,11 +99,11 @@ class Revive(Part):
         """Running, or not there at all, or to be left as it is: stopped by the seal, or with its end begun."""
         if self.ctx.passed_no_return:
             return Observation(REACHED, "its end has begun")
-        listed = self.facts_of_ground().get("volumes")
+        listed = await self.listed()
         if listed is None:  # not seen is not absent
             return Observation(State.UNKNOWN, "no layer of the ground has listed what stands of the old life")
         if not listed:
-            return Observation(REACHED, "no machine of the old life is here", {"presence": ABSENT})
+            return Observation(REACHED, "nothing of the old life is here", {"presence": ABSENT})
         self._not_sealed()
         place = self.place(old=True)
         try:
@@ -98,10 +133,20 @@ class Revive(Part):
             )
 
     async def act(self) -> Observation | None:
-        """Delivers the secrets again (memory forgets them) and starts both containers."""
+        """Delivers the secrets again (memory forgets them) and starts both; or gives it up, where that was said."""
+        try:
+            await self._wake()
+        except CastleError as error:
+            surely = not isinstance(error, Transient) or self.ctx.attempt >= TRIES
+            if not (surely and self.ctx.request.abandon_data):
+                raise
+            why = f"it does not come up, and --abandon-data was given: {error.why or error}"
+            return Observation(REACHED, why, {"presence": PRESENT})
+        return None
+
+    async def _wake(self) -> None:
         await awake(self, old=True)
         await awake_pooler(self, old=True)
         session = await self.session(old=True)
         if self.facts("marker-b"):
             await session.ask(QUIET)  # a start wakes heartbeat and vacuum; they must rest behind the fence
-        return None

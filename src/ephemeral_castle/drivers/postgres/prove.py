@@ -5,6 +5,7 @@ from __future__ import annotations
 from ephemeral_castle.drivers.postgres.aborted import clear
 from ephemeral_castle.drivers.postgres.image import BIN
 from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.postgres.place import RUNNING
 from ephemeral_castle.errors import Denied, Permanent, Transient, Unreachable
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.postgres import marker
@@ -12,7 +13,7 @@ from ephemeral_castle.postgres.exits import explain
 from ephemeral_castle.postgres.pgbackrest import Backup, RepoInfo, StatusCode, parse_info
 
 QUIET = (
-    "copy (select 'autovacuum = off') to program 'cat >> /pg/data/castle.conf; touch /pg/fenced'; "
+    "copy (select 'autovacuum = off') to program 'cat >> /pg/data/castle.conf && touch /pg/fenced'; "
     "select pg_reload_conf()"
 )
 UNQUIET = (
@@ -75,7 +76,7 @@ class MarkerB(Marker):
 
     async def undo(self) -> str:
         """Heartbeat and vacuum go on."""
-        if self.waived() or await self.place(old=True).state() != "running":
+        if self.waived() or await self.place(old=True).state() != RUNNING:
             return "nothing to wake: a start wakes heartbeat and vacuum by itself"
         session = await self.session(old=True)
         await session.ask(UNQUIET)

@@ -9,6 +9,7 @@ from ephemeral_castle.drivers.postgres.configuration import writer_files
 from ephemeral_castle.drivers.postgres.digests import take
 from ephemeral_castle.drivers.postgres.image import BIN
 from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.postgres.place import RUNNING
 from ephemeral_castle.drivers.postgres.seal import Fence
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.step import Observation
@@ -37,7 +38,7 @@ class Rewind(Part):
     async def observe(self) -> Observation:
         """Whether this run's restore is what runs."""
         place = self.place()
-        if await place.state() != "running":
+        if await place.state() != RUNNING:
             return Observation(NOT_REACHED, "the database is stopped")
         done = await place.run("cat", "/pg/rewound")
         if done.out.strip() != self.ctx.run:
@@ -101,7 +102,7 @@ rm -rf /pg/spool/* /pg/side $data/postmaster.pid
 echo "restore begins: $run" >> $log
 pgbackrest --config=/run/castle/pgbackrest.conf --stanza=castle --delta --log-level-console=warn "$@" restore \
   >> $log 2>&1 || failed
-cp /run/castle/castle.conf $data/castle.conf
+cp -f /run/castle/castle.conf $data/castle.conf
 {bin}/postgres -D $data -c listen_addresses= -c hba_file=/run/castle/pg_hba.conf -c archive_command= \
   -c synchronous_standby_names= -c max_logical_replication_workers=0 >> $log 2>&1 &
 server=$!

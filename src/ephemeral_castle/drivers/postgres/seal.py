@@ -52,7 +52,7 @@ class Fence(Part):
         if gone:
             return gone
         open_session = self.desk.known(self.ctx.old_life)
-        if not open_session and await self.place(old=True).state() != "running":
+        if not open_session and await self.place(old=True).at_rest():
             return Observation(REACHED, "the database is stopped: nothing can commit")
         session = await self.session(old=True)
         limits = fence.parse_limits(await session.value(fence.LIMITS))
@@ -277,7 +277,7 @@ class Stop(Part):
         known = self.facts("stop")
         if not known:
             return Observation(NOT_REACHED, "not stopped and compared yet")
-        if await self.place(old=True).state() == "running":
+        if not await self.place(old=True).at_rest():
             return Observation(NOT_REACHED, "it runs again")
         return Observation(REACHED, "stopped", known)
 

@@ -7,6 +7,7 @@ from typing import Any
 from ephemeral_castle.drivers.postgres.awake import start_pooler
 from ephemeral_castle.drivers.postgres.configuration import verifiers
 from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.postgres.place import RUNNING
 from ephemeral_castle.drivers.postgres.prove import UNQUIET, TakeBackup
 from ephemeral_castle.drivers.postgres.sides import path_of, recorded
 from ephemeral_castle.errors import Permanent
@@ -28,6 +29,7 @@ class Roles(Part):
     async def act(self) -> Observation | None:
         """Sets verifiers, computed here: no clear password reaches the server's log."""
         session = await self.session()
+        await self.place().keep()
         wanted = await verifiers(self, self.ctx.life)
         if self.ctx.request.adopt:
             await session.ask(marker.CREATE)
@@ -66,8 +68,7 @@ class Roles(Part):
             "path": path_of(self),
             "mark": str(reach(archived, Lsn.parse(mark["lsn"]), before, int(mark["segment_size"]))),
             "life": self.ctx.life,
-            "machine": self.options.machine,
-            "pooler": self.options.pooler,
+            **self.place().told(),
             "timelines": {str(mark["timeline"]): self.ctx.world.clock.now(), **(self.lineage.get("timelines") or {})},
         }
 
@@ -76,23 +77,23 @@ class Pooler(Part):
     """PgBouncer runs and knows where the database is."""
 
     async def observe(self) -> Observation:
-        """Whether its container runs, and the database behind it once that was brought home."""
-        if await self.place().state(pooler=True) != "running":
+        """Whether it runs, and the database behind it once that was brought home."""
+        if await self.place().state(pooler=True) != RUNNING:
             return Observation(NOT_REACHED, "not running")
-        if self.arrived and self.ctx.life not in self.desk.awake and await self.place().state() != "running":
+        if self.arrived and self.ctx.life not in self.desk.awake and await self.place().state() != RUNNING:
             return Observation(NOT_REACHED, "the database behind it does not run")
         return await self._facts()
 
     async def _facts(self) -> Observation:
-        machine = await self.place().pooler()
-        where = {"address": machine.address, "port": self.options.pooler_port}
+        door = await self.place().door()
+        where = {"address": door.address, "port": door.port}
         facts = {
             "endpoint": where,
             "users": sorted(self.options.users),
             "databases": {name: db.owner for name, db in self.options.databases.items()},
             "inside": {self.layer: where},
         }
-        return Observation(REACHED, f"{machine.address}:{self.options.pooler_port}", facts)
+        return Observation(REACHED, f"{door.address}:{door.port}", facts)
 
     async def act(self) -> Observation | None:
         """Starts it beside the restore: it waits for the database by itself."""

@@ -9,9 +9,10 @@ from typing import Any
 
 from ephemeral_castle.drivers.postgres.configuration import verifiers
 from ephemeral_castle.drivers.postgres.desk import Desk
-from ephemeral_castle.drivers.postgres.glance import ENTER, LIMIT, PATIENCE
-from ephemeral_castle.drivers.postgres.image import POSTGRES, UID
+from ephemeral_castle.drivers.postgres.glance import LIMIT, PATIENCE
+from ephemeral_castle.drivers.postgres.image import POSTGRES
 from ephemeral_castle.drivers.postgres.part import Part
+from ephemeral_castle.drivers.postgres.place import RUNNING
 from ephemeral_castle.drivers.postgres.service import RESTS
 from ephemeral_castle.errors import Transient
 from ephemeral_castle.postgres import fence, sql
@@ -38,26 +39,22 @@ async def settled(ctx: Context, desk: Desk) -> str:
     )
     if not there:
         return "the image of PostgreSQL is not in the store"
-    if pooler != "running":
+    if pooler != RUNNING:
         return f"PgBouncer is {pooler}"
     return server
 
 
 async def _server(part: Part) -> str:
-    """Container, fence, heartbeat and users, in one way into the machine."""
-    place = part.place()
-    machine = await place.machine()
+    """Container, fence, heartbeat and users, in one way in."""
     questions = (sql.SESSION + LIMIT, fence.LIMITS, LOGINS, RESTS)
-    command = ["sh", "-c", ENTER, "castle-look", place.name, str(UID), ASK, "castle-look", *questions]
-    wanted, result = await asyncio.gather(
-        verifiers(part, part.ctx.life), machine.transport.run(command, timeout=PATIENCE)
+    wanted, (state, result) = await asyncio.gather(
+        verifiers(part, part.ctx.life), part.place().peek(ASK, *questions, timeout=PATIENCE)
     )
-    state, _, said = result.out.partition("\n")
-    if state and state != "running":
+    if state != RUNNING:
         return f"the database is {state}"
-    rows = said.splitlines()
+    rows = result.out.splitlines()
     if not result.ok or len(rows) != len(("limits", "logins", "rests")):
-        raise Transient(f"the database on machine {machine.id} does not answer", why=result.last_words())
+        raise Transient(f"database `{part.layer}` does not answer", why=result.last_words())
     return _judge(rows, wanted)
 
 

@@ -41,12 +41,11 @@ class Side(Part):
                 state=UNTOUCHED,
                 hints=["castle status, for the newest backup", "castle restore --to TIME --side"],
             )
-        machine = await place.machine()
         as_of = result.out.strip().splitlines()[-1]
-        how = f"podman exec -it {place.name} psql -h /tmp -p {PORT} -U postgres"
-        facts = {"machine": machine.id, "port": PORT, "enter": how, "as_of": as_of}
+        there, words, how = await place.way_in(f"psql -h /tmp -p {PORT} -U postgres")
+        facts = {**there, "port": PORT, "enter": how, "as_of": as_of}
         facts |= {"repo": repo, "moment": dataclasses.asdict(moment)}
-        return Observation(REACHED, f"as of {as_of}, on machine {machine.id}: {how}", facts)
+        return Observation(REACHED, f"as of {as_of}, {words}: {how}", facts)
 
     async def chosen(self) -> tuple[int, Moment]:
         """The repository and what to take from it."""

@@ -25,8 +25,8 @@ def path_of(part: Part) -> str:
 async def old_treasure(part: Part) -> OldTreasure:
     """What was observed of the former life. Listing happened in the steps before; here the server is asked."""
     record = part.ctx.record
-    ground, own = part.facts_of_ground(), part.facts("revive")
-    present = own.get("presence") == PRESENT
+    carried = bool(part.facts_of_ground().get("containers"))
+    present = part.facts("revive").get("presence") == PRESENT
     starts, archives, obstacle = None, None, ""
     if present:
         starts, archives, obstacle = await _answers(part)
@@ -34,7 +34,7 @@ async def old_treasure(part: Part) -> OldTreasure:
         lived=bool(record.site) or record.life > 0,
         same_place=record.computer == str(part.ctx.world.computer["id"]) if record.site else None,
         host_answered=True,
-        machines=Listing.PRESENT if ground.get("containers") else Listing.ABSENT,
+        machines=Listing.PRESENT if carried else Listing.ABSENT,
         volume=Listing.PRESENT if present else Listing.ABSENT,
         server_starts=starts,
         archive_works=archives,

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from ephemeral_castle.drivers.postgres import footing
 from ephemeral_castle.drivers.postgres.options import PostgresOptions
 from ephemeral_castle.model.castle import Layer, Verb
 from ephemeral_castle.model.step import Effect, Phase, Step
@@ -14,6 +15,7 @@ from ephemeral_castle.spi.units import format_duration
 
 SEALING = (Verb.REBIRTH, Verb.WIPE, Verb.SEAL)
 RAISING = (Verb.REBIRTH, Verb.RAISE)
+DESTROYING = (Verb.REBIRTH, Verb.WIPE)
 FROM_NOTHING = (Verb.RAISE, Verb.DRILL)
 DROP = "drop the cached image of PostgreSQL"
 READ, CONVERGE, ONCE, IRREVERSIBLE = Effect.READ, Effect.CONVERGE, Effect.ONCE, Effect.IRREVERSIBLE
@@ -21,7 +23,9 @@ READ, CONVERGE, ONCE, IRREVERSIBLE = Effect.READ, Effect.CONVERGE, Effect.ONCE, 
 
 def plan(layer: Layer, options: PostgresOptions, request: Request) -> Sequence[Step]:
     """All steps of the layer for the verb, in reading order."""
-    maker = _Maker(layer, options)
+    if options.namespace:
+        footing.check(layer, request)
+    maker = _Maker(layer, options, own_cluster=footing.raised_here(request))
     steps = maker.prepare(request)
     if request.verb in SEALING:
         steps += maker.prove() + maker.seal(" ".join(f"proven:{each.id}?" for each in request.site.layers))
@@ -35,17 +39,29 @@ def plan(layer: Layer, options: PostgresOptions, request: Request) -> Sequence[S
         steps += maker.backup(request)
     if request.verb is Verb.RESTORE:
         steps += maker.side() if request.side else maker.rewind()
+    if request.verb in DESTROYING and options.namespace and not footing.raised_here(request):
+        steps += maker.clearing()
     return steps
 
 
-OF_OTHERS = ("old-", "unsealed", "announced", "machines-gone", "room")  # capabilities of other layers
+OF_OTHERS = ("cluster-", "old-", "unsealed", "announced", "machines-gone", "room")  # capabilities of other layers
 
 
 class _Maker:
     """Builds steps of one layer with short names."""
 
-    def __init__(self, layer: Layer, options: PostgresOptions) -> None:
+    def __init__(self, layer: Layer, options: PostgresOptions, *, own_cluster: bool) -> None:
         self.layer, self.options = layer, options
+        self.own_cluster = own_cluster
+
+    def carriers(self) -> tuple[str, str]:
+        """What must stand for the database, and for its pooler."""
+        options = self.options
+        if not options.namespace:
+            return f"machine:{options.machine}", f"machine:{options.pooler}"
+        sure = "" if self.own_cluster else "?"  # the driver of a cluster that stands already need not announce it
+        node = f"node:{options.node}" if options.node else "cluster-worker"
+        return (f"{node}{sure} push",) * 2
 
     def step(self, action: str, title: str, phase: Phase, effect: Effect, needs: str = "", **more: Any) -> Step:
         """One step; `needs` are names of steps of this layer, or capabilities when they hold a colon or a dash."""
@@ -72,6 +88,7 @@ class _Maker:
         steps = [
             self.step("image", "image of PostgreSQL", phase, CONVERGE, deadline=1800, weight=60),
             self.step("outside", "container for proofs", phase, CONVERGE, "image room?", recheck=True, weight=0.3),
+            *self.push(request),
         ]
         if request.verb in FROM_NOTHING:
             if request.cold:
@@ -84,10 +101,28 @@ class _Maker:
                 *steps,
                 self.step("survey", "look at the repository", phase, READ, "outside old-machines?", weight=0.4),
             ]
-        steps.append(self.step("revive", "the standing database", phase, CONVERGE, "image old-machines?", deadline=300,
-                               recheck=True))  # fmt: skip
+        needs = "image push? old-machines? old-cluster?" if self.options.namespace else "image old-machines?"
+        steps.append(self.step("revive", "the standing database", phase, CONVERGE, needs, deadline=300, recheck=True))
         steps.append(self.step("survey", "look at database and repository", phase, READ, "outside revive", weight=0.5))
         return steps
+
+    def push(self, request: Request) -> list[Step]:
+        """The image to where nodes pull it from. A backup starts no pod, and must not want a registry.
+
+        Where nothing stands, nothing is lost by its failing late, and the machines are made meanwhile.
+        """
+        if not self.options.namespace or request.verb is Verb.BACKUP:
+            return []
+        phase = Phase.APPLY if request.verb in FROM_NOTHING else Phase.PREPARE
+        title = "image of PostgreSQL to the registry"
+        return [self.step("push", title, phase, CONVERGE, "image", deadline=1800, weight=8)]
+
+    def clearing(self) -> list[Step]:
+        """In a cluster that stays: what castle made in it for this database is listed, and just that is deleted."""
+        listing = self.step("inventory", "list what will be deleted", Phase.DESTROY, READ, "revive", recheck=True)
+        destroy = self.step("destroy", "delete the database's objects", Phase.DESTROY, IRREVERSIBLE, "inventory",
+                            clock="destroy", provides=("machines-gone",), weight=0.6)  # fmt: skip
+        return [listing, destroy]
 
     def cold(self, request: Request) -> list[Step]:
         """The image goes when nothing stands on it any more; a rebirth builds it again, with what runs on it."""
@@ -143,7 +178,7 @@ class _Maker:
     def home(self) -> list[Step]:
         """Restore as standby to the mark, promote, prove the data while writers are fenced out."""
         phase = Phase.RESTORE
-        data, edge = f"machine:{self.options.machine}", f"machine:{self.options.pooler}"
+        data, edge = self.carriers()
         return [
             self.step("home", "bring the data home", phase, IRREVERSIBLE,
                       f"{data} survey castle.writer outside-cold?", deadline=14400, weight=2,
@@ -160,9 +195,9 @@ class _Maker:
         """The way home from the treasury alone: as reader, to a promotion that nobody hears of."""
         steps = {step.action: step for step in (*self.home(), self.opening()[0])}
         home, promote, proof = steps["home"], steps["promote"], steps["data-proof"]
-        machine = f"machine:{self.options.machine}"
         name = self.layer.id
-        steps["home"] = dataclasses.replace(home, needs=(machine, f"{name}.survey"))
+        carriers = self.step("home", "", Phase.RESTORE, IRREVERSIBLE, self.carriers()[0]).needs
+        steps["home"] = dataclasses.replace(home, needs=(*carriers, f"{name}.survey"))
         steps["promote"] = dataclasses.replace(promote, title="promote, archive nothing", needs=(f"{name}.home",))
         title = "read every table, look for the marks of the last life"
         steps["data-proof"] = dataclasses.replace(proof, action="drill-proof", title=title)

@@ -106,8 +106,7 @@ class Survey(Part):
 
     async def _standing(self, info: RepoInfo) -> dict[str, Any]:
         """`raise` on a life that stands: start what is stopped; never a new database over lost data."""
-        volumes = self.facts_of_ground().get("volumes")
-        there = await self.place(old=True).standing() if volumes else None
+        there = await self.place(old=True).standing() if await self.listed() else None
         if there is not None and there.cluster != Absent():
             await self._odd(info, odd_one(self, there.cluster))
         else:

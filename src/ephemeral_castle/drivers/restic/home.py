@@ -139,22 +139,28 @@ class Home(Part):
         same = None if was is None else not differ
         files = {self.layer: {"before": was, "after": after, "same": same if sealed or same else None}}
         if sealed:
-            loss = {"rows": None, "seconds": 0.0, "bound": False, "text": "nothing: every sealed file is back"}
+            text = "nothing: every sealed file is back"
+            loss = {"rows": None, "seconds": 0.0, "bound": False, "text": text, "budget": self._limit}
             marker = {self.layer: {"id": self.seal.get("marker", ""), "found": True}}
             return {"files": files, "loss": loss, "markers": marker}
         return {"files": files, "loss": self._loss(differ)}
 
+    @property
+    def _limit(self) -> float | None:
+        """Seconds of files that may be lost."""
+        return self.options.limit(self.ctx.request.castle.budget.rpo)
+
     def _loss(self, differ: Any) -> dict[str, Any]:
         """An unplanned death: what was written since the snapshot is lost; its age bounds that."""
         age = max(0.0, self.ctx.started - float(self.survey["snapshot_at"]))
-        budget = self.ctx.request.castle.budget.rpo
+        budget = self._limit
         text = f"what was written in the {age:.0f} s between the snapshot and the command"
         if differ:
             text += f"; {len(differ)} files changed while it was made, and came back as it found them"
         if budget is not None and age > budget:
             self.ctx.diagnostic("warning", f"files of {self.layer}: at most {age:.0f} s are lost, over the budget of "
                                            f"{budget:g} s; back up more often")  # fmt: skip
-        return {"rows": None, "seconds": age, "bound": True, "text": text}
+        return {"rows": None, "seconds": age, "bound": True, "text": text, "budget": budget}
 
     async def _cause(self, result: Result) -> CastleError:
         place = self.place()

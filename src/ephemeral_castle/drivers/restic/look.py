@@ -29,7 +29,9 @@ async def look(ctx: Context) -> Mapping[str, Any]:
         _alarm(found, treasure, "", "have no snapshot in the treasury", "castle backup", ctx)
     else:
         treasure["backup"] = {"label": newest[0][:8], "age": now - newest[1]}
-        treasure["rpo"] = {"seconds": now - newest[1], "bound": True, "why": "since the newest snapshot"}
+        limit = ctx.options.limit(ctx.request.castle.budget.rpo)
+        why = "since the newest snapshot"
+        treasure["rpo"] = {"seconds": now - newest[1], "bound": True, "why": why, "budget": limit}
     if seal.get("life") == ctx.life:
         treasure |= {"state": "sealed", "backup": {"label": seal["label"], "age": now - float(seal["at"])}}
         treasure.pop("rpo", None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from ephemeral_castle.spi.options import MachineName
+from ephemeral_castle.spi.units import Duration
 
 VOLUME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$"
 
@@ -32,7 +33,16 @@ class ResticOptions(BaseModel):
 
     machine: MachineName = Field(description="machine that carries the volume")
     volume: str = Field(pattern=VOLUME, description="podman volume with the files: PROJECT_VOLUME as Compose names it")
+    rpo: Duration | None = Field(
+        default=None,
+        description="age of the newest snapshot that may be lost in a disaster; without it that of `budget`",
+        examples=["25h"],
+    )
     keep: KeepOptions = Field(default=KeepOptions(), description="snapshots that `castle backup --expire` leaves")
     read_data: int = Field(
         default=5, ge=0, le=100, description="percent of the whole repository that a proof reads and checks besides"
     )
+
+    def limit(self, castle: float | None) -> float | None:
+        """Seconds of files that may be lost, when `castle` is what the castle's budget says."""
+        return castle if self.rpo is None else self.rpo

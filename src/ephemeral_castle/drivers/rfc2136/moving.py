@@ -15,7 +15,6 @@ from ephemeral_castle.drivers.rfc2136.refusals import refused, what_stands, why_
 from ephemeral_castle.drivers.rfc2136.steps import PATIENCE
 from ephemeral_castle.drivers.rfc2136.zone import Kind, Owner, Standing, kind, may_take
 from ephemeral_castle.errors import CastleError, Conflict, Permanent, Refused, Transient
-from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation, State
 from ephemeral_castle.spi.driver import Context
 from ephemeral_castle.spi.names import NameChange
@@ -218,8 +217,9 @@ class Switch:
 
     def _page_is_left_over(self) -> bool:
         """An earlier runner may have died between the switch and the page's end."""
-        ours = self.ctx.options.maintenance == HERE and self.ctx.request.verb is Verb.REBIRTH
-        return ours and self.ctx.world.pages.shown
+        if self.ctx.options.maintenance != HERE:
+            return False
+        return self.ctx.world.pages.shown and not self.ctx.world.pages.ending
 
     async def wanted(self) -> dict[str, str]:
         """Address of this life by name."""
@@ -300,8 +300,9 @@ async def settled(ctx: Context) -> str:
     wrong = [each for each in await standings_of(ctx) if not Switch(ctx).right(each, to)]
     if wrong:
         return ", ".join(f"{each.name} {what_stands(each)}" for each in wrong)
-    if ctx.world.pages.shown:
-        return "the maintenance page is shown"
+    # One that ends by itself waits only for resolvers that still lead there.
+    if ctx.world.pages.shown and not ctx.world.pages.ending:
+        return "the maintenance page is shown, and nobody has told it to end"
     return "; ".join(await late(ctx, to))
 
 

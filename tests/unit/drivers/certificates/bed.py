@@ -13,6 +13,7 @@ from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Treasury, V
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.model.step import Observation, State, Step
 from ephemeral_castle.spi.driver import Request
+from ephemeral_castle.spi.kubernetes import Cluster
 from ephemeral_castle.spi.options import read_options
 from ephemeral_castle.spi.world import Machine
 from ephemeral_castle.world.simulated import ManualClock, MemoryObjects, MemorySecrets, SimulatedWorld
@@ -78,6 +79,9 @@ class Context:
 
     def published(self, layer: str, fact: str) -> Any:
         return None
+
+    async def cluster(self, *, old: bool = False) -> Cluster:
+        raise AssertionError("a certificate needs no cluster")
 
     async def machine(self, name: str, *, old: bool = False) -> Machine:
         raise AssertionError("a certificate needs no machine")

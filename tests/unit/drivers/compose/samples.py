@@ -40,7 +40,7 @@ def files(compose: str = GOOD, **more: str) -> dict[str, File]:
 
 def wanted(secrets: Mapping[str, str] | None = None, accepted: Sequence[str] = ()) -> Wanted:
     known = {"token": "blog/token"} if secrets is None else secrets
-    return Wanted("blog", "data", "stacks/data", known, tuple(accepted), OFFERED)
+    return Wanted("blog", "data", "stacks/data", known, tuple(accepted), OFFERED, ("blog_data",))
 
 
 def read(compose: str, *, accepted: Sequence[str] = (), **more: str) -> Reading:

@@ -34,7 +34,8 @@ OLD, NEW, RUN = "5" * 40, "6" * 40, "20261122-100000-beef"
 COMPOSE = GOOD.replace("PEER: ${CASTLE_ADDRESS_EDGE}", "PEER: ${CASTLE_ADDRESS_EDGE} ${CASTLE_DATABASE_HOST}")
 GROUND = Layer("machines", Role.GROUND, "podman", options={"machines": {"data": {"id": 431}, "edge": {"id": 432}}})
 LAYER = Layer("blog", Role.WALLS, "compose", ("machines", "database"), position="castle.yaml:9:3")
-SITE = Site("here", (GROUND, Layer("database", Role.TREASURES, "postgres"), LAYER))
+KEPT = Layer("uploads", Role.TREASURES, "restic", options={"machine": "data", "volume": "blog_data"})
+SITE = Site("here", (GROUND, Layer("database", Role.TREASURES, "postgres"), KEPT, LAYER))
 
 
 class Repository:

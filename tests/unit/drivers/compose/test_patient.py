@@ -26,7 +26,7 @@ def test_a_job_that_is_just_ending_has_not_failed(
     monkeypatch: pytest.MonkeyPatch, status: str, code: int, verdict: str
 ) -> None:
     """`it ended with exit status 0` ended a raise: podman says `stopped` until it has written down how it ended."""
-    patient = health.Patient({"name": "blog_job_1", "service": "job"}, detail("running"), {"job": True}, 0.0)
+    patient = health.Patient({"name": "blog_job_1", "id": "5", "service": "job"}, detail("running"), {"job": True}, 0.0)
     monkeypatch.setattr(health, "inspect_one", lambda _name: detail(status, code))
     patient.look(1.0)
     assert patient.verdict == verdict

@@ -120,6 +120,32 @@ def test_a_bind_mount_of_the_machine_is_a_warning() -> None:
     assert "ends with its life" in warned(GOOD.replace("./conf:/etc/web:ro", "/srv/data:/srv"))[0]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "volume"),
+    [
+        ("volumes: {data: {}}", "name: lab\nvolumes: {data: {}}", "lab_data"),
+        ("volumes: {data: {}}", "volumes: {data: {name: mine}}", "mine"),
+        ("      - data:/data\n", "      - cache:/c\n      - {type: volume, source: cache, target: /d}\n", "blog_cache"),
+    ],
+)
+def test_a_volume_that_no_layer_keeps_is_a_warning(old: str, new: str, volume: str) -> None:
+    """A database in a volume of the Compose file was destroyed by a rebirth, and nobody had said a word."""
+    text = GOOD.replace(old, new).replace("volumes: {data: {}}", "volumes: {data: {}, cache: }")
+    [found] = warned(text)
+    assert f"volume `{volume}` is kept by no layer: what `web` writes there ends with the life" in found
+    assert "`machine: data`" in found
+
+
+def test_a_volume_that_is_only_read_or_has_no_name_is_no_warning() -> None:
+    text = GOOD.replace("      - data:/data\n", "      - cache:/c:ro\n      - /var/cache\n")
+    assert warned(text.replace("volumes: {data: {}}", "volumes: {data: {}, cache: {}}")) == []
+
+
+def test_a_service_that_compose_builds_is_told_once() -> None:
+    [found] = said(GOOD.replace("    image: localhost/tool\n", "    build: ./tool\n"))
+    assert "service `job` is built by Compose" in found
+
+
 def test_two_owners_of_one_secret_are_refused() -> None:
     text = GOOD.replace('command: ["migrate"]', 'secrets: [{source: token, uid: "7"}]')
     assert any("want another owner or mode of secret `token`" in each for each in said(text))

@@ -284,6 +284,25 @@ async def test_a_page_that_an_earlier_runner_left_over_is_ended() -> None:
     assert bed.world.pages.ends == seen.facts["stale_until"]
 
 
+async def test_a_page_that_ends_by_itself_is_nothing_to_raise_for() -> None:
+    """For a minute after each rebirth `castle raise` made a whole run, because the page was still up."""
+    bed = MemoryBed(maintenance="here")
+    await run(bed, Verb.RAISE, 1)
+    ctx = await run(bed, Verb.REBIRTH, 2)
+    assert bed.world.pages.ending
+    assert await bed.driver.settled(ctx) == ""
+
+
+async def test_a_page_that_nobody_told_to_end_is_ended_by_a_raise() -> None:
+    bed = MemoryBed(maintenance="here")
+    await run(bed, Verb.RAISE, 1)
+    ctx = await run(bed, Verb.REBIRTH, 2)
+    bed.world.pages.ends = None
+    assert "the maintenance page is shown" in await bed.driver.settled(ctx)
+    await run(bed, Verb.RAISE, 2)
+    assert bed.world.pages.ending
+
+
 async def test_undo_ends_castles_own_page_after_the_lowered_ttl() -> None:
     bed = MemoryBed(maintenance="here")
     await run(bed, Verb.RAISE, 1)

@@ -1,35 +1,9 @@
-"""What stands, and what is still."""
+"""What is still at the cut, and runs again after it."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
-from .health import health_of, policy_of
-from .podman import HOME, Broken, Json, Layer, last, podman, standing
-
-
-def see(layer: Layer, request: Json) -> Json:
-    """What stands: digest of what was applied, containers, and with `check` their health; is podman-compose here."""
-    found = layer.containers()
-    kept = layer.kept("applied")
-    applied = kept.get("digest", "")
-    wants = request.get("check") and (not request.get("digest") or request["digest"] == applied)
-    if wants and found:
-        details = layer.inspected([each["name"] for each in found])
-        with ThreadPoolExecutor(max_workers=4) as pool:
-            for each, said in zip(found, pool.map(lambda c: checked(details[c["name"]]), found), strict=True):
-                each["health"] = said
-    tool = (HOME / ".tool" / f"{request.get('tool', '')}.py").is_file()
-    return {"digest": applied, "sha": kept.get("sha", ""), "containers": found, "tool": tool, "checked": bool(wants)}
-
-
-def checked(detail: Json) -> str:
-    """One look at the health of a container: "healthy", "unhealthy", or "" where nothing is asked."""
-    check = health_of(detail)
-    if check is None or detail["State"]["Status"] != "running":
-        return ""
-    said = podman("healthcheck", "run", detail["Name"], timeout=policy_of(check)[1] + 5)
-    return "healthy" if said.returncode == 0 else "unhealthy"
+from .podman import Broken, Json, Layer, last, podman, standing
+from .seeing import check_of, checked
 
 
 def writers(layer: Layer, request: Json) -> list[Json]:
@@ -94,9 +68,10 @@ def waiting(layer: Layer, request: Json) -> Json:
     ended = [each["name"] for each in found if each["name"] in begun and each["state"] == "exited" and not each["code"]]
     running = [each for each in found if each["running"]]
     details = layer.inspected([each["name"] for each in running])
+    said = {each["name"]: checked(each, check_of(details[each["name"]])) for each in running}
     return {
         "idle": [told(layer, each) for each in found if not each["running"] and each["name"] not in ended],
-        "unwell": [told(layer, each) for each in running if checked(details[each["name"]]) == "unhealthy"],
+        "unwell": [told(layer, each) for each in running if said[each["name"]] == "unhealthy"],
     }
 
 

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from .order import advance
 from .podman import Broken, Json, Layer, last, podman
+from .seeing import check_of, health_of, policy_of
 
 TAIL = 5  # lines of a log that are told
-NANO = 1_000_000_000
 FIRST, MOST = 0.1, 2.0  # seconds between looks: at first, at most
 SETTLED = 1.0  # seconds that a service without a health check must have run
 ENDING = ("stopping", "stopped")  # podman has not written down yet how it ended; then it says "exited"
@@ -26,6 +26,7 @@ class Patient:
         self.name, self.service = container["name"], container["service"]
         self.job = service["job"]
         self.check = health_of(detail)
+        self.id, self.asked = container["id"], check_of(detail)
         self.start_interval = service.get("start_interval") or 0.0
         self.begun = max(begun, unix(detail["State"].get("StartedAt", "")))
         self.next, self.pause, self.failures, self.said = 0.0, FIRST, 0, ""
@@ -91,23 +92,6 @@ def inspect_one(name: str) -> Json:
     return found
 
 
-def health_of(detail: Json) -> Json | None:
-    """The health check of the Compose file or of the image; None when there is none."""
-    check: Json = detail["Config"].get("Healthcheck") or {}
-    test = check.get("Test") or []
-    return None if not test or test[0] == "NONE" else check
-
-
-def policy_of(check: Json) -> tuple[float, float, int, float]:
-    """Interval, timeout, retries, start period; Compose's defaults."""
-    return (
-        (check.get("Interval") or 30 * NANO) / NANO,
-        (check.get("Timeout") or 30 * NANO) / NANO,
-        check.get("Retries") or 3,
-        (check.get("StartPeriod") or 0) / NANO,
-    )
-
-
 def unix(text: str) -> float:
     """Seconds of podman's RFC 3339 time; 0 for its zero."""
     found = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", text)
@@ -136,6 +120,7 @@ def health(layer: Layer, request: Json) -> Json:
         before = len(state["started"])
         advance(layer, request, well, state)
         if len(well) == len(request["services"]):
+            layer.keep("checks", {each.id: each.asked for each in patients.values()})
             return {"failed": [], "services": verdicts(request, patients), "containers": layer.containers()}
         if time.time() - begun > request["limit"]:
             late = [each.told() for each in patients.values() if not each.verdict]

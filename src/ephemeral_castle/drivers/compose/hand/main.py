@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import io
+import importlib
 import json
 import os
 import sys
-import tarfile
 from typing import Any
 
-from .cut import again, moving, see, still, waiting
-from .health import health
-from .order import up
 from .podman import Broken, Json, Layer
 
-LOOKS = {"see": see, "moving": moving, "waiting": waiting}
-ACTS = {"health": health, "still": still, "again": again}
+# Only what a verb needs is read and compiled: somebody waits for a look.
+HOMES = {"see": "seeing", "health": "health", "up": "order"}  # all others: "cut"
+LOOKS = ("see", "moving", "waiting")
 
 
 def answer(stream: Any, verb: str, name: str) -> Json:
     """Reads one line of JSON, for `up` an archive after it, and does the verb."""
     request: Json = json.loads(stream.readline())
     layer = Layer(name)
+    work = getattr(importlib.import_module(f"{__package__}.{HOMES.get(verb, 'cut')}"), verb)
     if verb in LOOKS:
-        return LOOKS[verb](layer, request)
+        return dict(work(layer, request))
     with layer.lock():
-        if verb == "up":
-            with tarfile.open(fileobj=io.BytesIO(stream.read())) as archive:
-                return up(layer, request, archive)
-        return ACTS[verb](layer, request)
+        return dict(work(layer, request, stream.read()) if verb == "up" else work(layer, request))
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -12,8 +13,20 @@ from .memory import sync
 from .podman import HOME, Broken, Json, Layer, last, podman
 
 
-def up(layer: Layer, request: Json, archive: tarfile.TarFile) -> Json:
-    """Files, containers as the project wants them, and the start of all that waits for nobody's health."""
+def up(layer: Layer, request: Json, body: bytes) -> Json:
+    """Files, containers as the project wants them, and the start of all that waits for nobody's health.
+
+    Args:
+        layer: whose project it is.
+        request: what the hand was told.
+        body: archive of the files.
+    """
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        return apply(layer, request, archive)
+
+
+def apply(layer: Layer, request: Json, archive: tarfile.TarFile) -> Json:
+    """See `up`."""
     before = layer.kept("applied")
     layer.forget("applied")
     layer.forget("stilled")  # what runs from here on is what the project says, not what ran at an earlier cut

@@ -14,6 +14,7 @@ HOME = Path(os.environ.get("CASTLE_COMPOSE", "/run/castle/compose"))
 LABEL = "com.docker.compose.project.working_dir"
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
+LATE = 124  # exit status of what was ended because its time was up, as timeout(1) has it
 
 Json = dict[str, Any]
 
@@ -23,13 +24,20 @@ class Broken(Exception):
 
 
 def podman(*args: str, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
-    """Runs podman; standard input is closed, since podman would read what is meant for others."""
+    """Runs podman."""
+    return run("podman", *args, timeout=timeout)
+
+
+def run(*argv: str, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
+    """Runs a program; standard input is closed, since it would read what is meant for others."""
     try:
         return subprocess.run(
-            ["podman", *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=timeout
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=timeout
         )
     except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(["podman", *args], 124, "", f"no answer within {timeout:g} s")
+        return subprocess.CompletedProcess(argv, LATE, "", f"no answer within {timeout:g} s")
+    except FileNotFoundError as error:
+        return subprocess.CompletedProcess(argv, 127, "", str(error))
 
 
 def last(text: str, lines: int = 3) -> str:

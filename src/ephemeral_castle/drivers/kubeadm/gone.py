@@ -1,0 +1,37 @@
+"""The load balancer of the old life goes; its machines are the ground's to destroy."""
+
+from __future__ import annotations
+
+from ephemeral_castle.drivers.kubeadm.endpoint import Endpoint, Seen
+from ephemeral_castle.drivers.kubeadm.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.model.step import Observation
+
+
+class Gone(Part):
+    """Nothing of the old life's load balancer is left: known by our mark and by the number of the life."""
+
+    async def observe(self) -> Observation:
+        """By listing."""
+        left = await self._left()
+        if left:
+            return Observation(NOT_REACHED, "still there: " + ", ".join(each.name for each in left))
+        listed = [each for entry in self.facts_before() for each in entry]
+        return Observation(REACHED, "listed: none is left", {"destroyed": listed})
+
+    def facts_before(self) -> list[list[dict[str, object]]]:
+        """What an earlier look of this step listed."""
+        return [self.ctx.facts(f"{self.layer}.gone").get("destroyed", [])]
+
+    async def _left(self) -> list[Seen]:
+        return [seen for seen in await Endpoint(self.ctx).all() if seen.ours and seen.life == self.ctx.old_life]
+
+    async def act(self) -> Observation:
+        """Removes it, by id. What it was is written down first."""
+        left = await self._left()
+        listed = [{"kind": "container", "id": seen.id, "name": seen.name, "life": seen.life} for seen in left]
+        await self.ctx.intent("destroy", inventory=listed)
+        await Endpoint(self.ctx).remove(left)
+        still = await self._left()
+        if still:
+            return Observation(NOT_REACHED, "still there: " + ", ".join(each.name for each in still))
+        return Observation(REACHED, "listed: none is left", {"destroyed": listed})

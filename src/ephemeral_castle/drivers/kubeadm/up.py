@@ -1,0 +1,96 @@
+"""The load balancer of a new life, and machines that become nodes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ephemeral_castle.drivers.kubeadm import configs, layout, scripts
+from ephemeral_castle.drivers.kubeadm.endpoint import Endpoint, configuration, digest
+from ephemeral_castle.drivers.kubeadm.files import digest as digest_of
+from ephemeral_castle.drivers.kubeadm.files import node_files, packed
+from ephemeral_castle.drivers.kubeadm.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient
+from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi.world import File, Machine, Result
+
+UNFIT, WRONG = 90, 91  # exit statuses of CONFIGURE
+
+
+class Up(Part):
+    """The load balancer of this life runs, before API servers that may not be there yet."""
+
+    async def observe(self) -> Observation:
+        """Whether it runs with what leads to this life's machines."""
+        text = await self.text()
+        seen = await Endpoint(self.ctx).of(self.ctx.life)
+        if seen is None or not seen.running:
+            return Observation(NOT_REACHED, "it does not run")
+        if seen.digest != digest(text):
+            return Observation(NOT_REACHED, "it leads elsewhere")
+        return self._facts(seen.id)
+
+    async def act(self) -> Observation:
+        """Runs it."""
+        name = Endpoint(self.ctx).name(self.ctx.life)
+        await self.ctx.intent("create", kind="container", name=name)
+        return self._facts(await Endpoint(self.ctx).start(self.ctx.life, await self.text()))
+
+    async def text(self) -> str:
+        """Its configuration."""
+        machines = await asyncio.gather(*(self.ctx.machine(name) for name in self.options.control))
+        return configuration(self.gateway, [(machine.name, machine.address) for machine in machines])
+
+    def _facts(self, ident: str) -> Observation:
+        container = {"kind": "container", "id": ident, "name": Endpoint(self.ctx).name(self.ctx.life)}
+        return Observation(REACHED, f"at {self.server}", {"created": [container]}, renews=True)
+
+
+class Configure(Part):
+    """A machine has the files of a node, the programs, and containerd."""
+
+    async def observe(self) -> Observation:
+        """One look."""
+        if self.untouched:
+            return Observation(NOT_REACHED, "a new machine")
+        machine = await self.ctx.machine(self.name)
+        standing = await self.stands(machine)
+        if standing.digest != digest_of(await self.files(machine)):
+            return Observation(NOT_REACHED, "it has other files, or none")
+        if not standing.containerd:
+            return Observation(NOT_REACHED, "containerd does not run")
+        return Observation(REACHED, f"{self.name} at {machine.address}", {"address": machine.address})
+
+    async def act(self) -> Observation:
+        """One call: files, routes, programs looked at, containerd.
+
+        Raises:
+            Refused: the machine is not made for this. Permanent: programs of another version. Transient: the rest.
+        """
+        machine = await self.ctx.machine(self.name)
+        files = await self.files(machine)
+        prefetch = "no" if self.node.first else "control" if self.node.control else "worker"
+        command = ["sh", "-c", scripts.CONFIGURE, "castle-node", digest_of(files), self.options.version, prefetch]
+        result = await machine.transport.run(command, stdin=packed(files), timeout=90)
+        if not result.ok:
+            raise self._failed(result)
+        return Observation(REACHED, f"{self.name} at {machine.address}", {"address": machine.address})
+
+    def _failed(self, result: Result) -> CastleError:
+        where, why, state = f"machine {self.name}", result.last_words(), "it belongs to no cluster yet"
+        if result.code == UNFIT:
+            hint = "write `image: kubernetes` into the layer of the machines, then raise new ones: castle rebirth"
+            return Refused("the machine cannot be a node", where=where, why=why, state=state, hints=[hint])
+        if result.code == WRONG:
+            hint, wanted = (
+                "correct `version`, or give the machines those",
+                f"kubeadm and kubelet {self.options.version}",
+            )
+            text = f"the machine lacks {wanted}"
+            return Permanent(text, where=where, why=why, state=state, hints=[hint, "castle resume"])
+        return Transient("the machine does not become a node", where=where, why=why, state=state)
+
+    async def files(self, machine: Machine) -> list[File]:
+        """What it is to have."""
+        routes = layout.routes(self.node, await self.addresses(), self.options)
+        place = self.place(machine.address)
+        return node_files(self.node, self.options, routes, self.mirror(), configs.init(self.options, self.node, place))

@@ -1,0 +1,46 @@
+"""What a database on Kubernetes stands on: a cluster that castle raises on its own machines, or one that was there."""
+
+from __future__ import annotations
+
+from ephemeral_castle.errors import Permanent, Refused
+from ephemeral_castle.model.castle import Layer, Role, Verb
+from ephemeral_castle.spi.driver import Request
+
+
+def check(layer: Layer, request: Request) -> None:
+    """Refuses a plan that has nothing to stand on.
+
+    Raises:
+        Permanent: the site has no cluster.
+        Refused: a drill on a cluster that castle does not raise: its database would stand in the living one's place.
+    """
+    if not any(each.role is Role.FOUNDATIONS for each in request.site.layers):
+        raise Permanent(
+            f"layer `{layer.id}` is at home on Kubernetes, and site `{request.site.name}` has no cluster",
+            where=layer.position,
+            hints=["add a layer of role `foundations`, or name its machines instead of its `namespace`"],
+        )
+    if request.verb is Verb.DRILL and not raised_here(request):
+        raise Refused(
+            f"a drill cannot bring database `{layer.id}` back beside the living one",
+            where=layer.position,
+            why="castle does not raise the cluster that it lives in, and so can raise no second one for it",
+            state="nothing was changed",
+            hints=["castle restore --side"],
+        )
+
+
+def raised_here(request: Request) -> bool:
+    """Whether the cluster stands on machines of the same site: it ends with them, and nothing in it is cleared away."""
+    layers = {each.id: each for each in request.site.layers}
+    waiting = [each.id for each in request.site.layers if each.role is Role.FOUNDATIONS]
+    seen: set[str] = set()
+    while waiting:
+        layer = layers.get(waiting.pop())
+        if layer is None or layer.id in seen:
+            continue
+        if layer.role is Role.GROUND:
+            return True
+        seen.add(layer.id)
+        waiting += layer.needs
+    return False

@@ -1,0 +1,27 @@
+"""Which place a database has: by the options, and for a life that stands as it was raised."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ephemeral_castle.drivers.postgres.machine import MachinePlace
+
+if TYPE_CHECKING:
+    from ephemeral_castle.drivers.postgres.place import Place
+    from ephemeral_castle.spi.driver import Context
+
+
+def place_of(ctx: Context, *, old: bool = False) -> Place:
+    """Database and pooler of one `postgres` layer in one life.
+
+    Args:
+        ctx: of any step of the layer.
+        old: those of the life that this run ends, which are looked for where that was raised: a definition may have
+            moved the database since.
+    """
+    known = ctx.record.lineage.get(ctx.layer.id, {}) if old else {}
+    if known.get("namespace") or (ctx.options.namespace and not known.get("machine")):
+        from ephemeral_castle.drivers.postgres.pod import PodPlace  # a database on machines needs none of it
+
+        return PodPlace(ctx, old=old)
+    return MachinePlace(ctx, old=old)

@@ -1,0 +1,208 @@
+"""Objects: read, listed page by page, created, applied, patched, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from ephemeral_castle.errors import NotFound, Permanent, Unreachable
+from ephemeral_castle.spi.kubernetes import MANAGER, Manifest, Ref
+from ephemeral_castle.world.kubernetes.answers import Expired, Said, failure
+from ephemeral_castle.world.kubernetes.discovery import Kind, Kinds
+from ephemeral_castle.world.kubernetes.wire import Query, Wire
+
+PAGE = 500  # objects
+RESTARTS = 3  # of a list whose continuation expired
+READYZ = 5.0  # seconds
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a list. `version`: the moment of the whole list, the same on each of its pages."""
+
+    items: list[Manifest]
+    version: str
+    token: str
+
+
+def slim(manifest: Manifest) -> Manifest:
+    """Without the list of who owns which field, which is often the larger part of an object."""
+    meta = manifest.get("metadata")
+    if isinstance(meta, dict):
+        meta.pop("managedFields", None)
+    return manifest
+
+
+class Objects:
+    """What is done to single objects and collections of one API server."""
+
+    def __init__(self, wire: Wire, kinds: Kinds) -> None:
+        self._wire = wire
+        self._kinds = kinds
+
+    async def serves(self) -> bool:
+        """Whether /readyz says ok."""
+        try:
+            return (await self._wire.peek("/readyz", timeout=READYZ)).ok
+        except Unreachable:
+            return False
+
+    async def get(self, ref: Ref) -> Manifest | None:
+        """The object, or None when the server says that it, or its kind, does not exist.
+
+        A server that just starts may not know its custom kinds yet: absence is believed from a ready one only.
+        """
+        said = await self._said("GET", ref, f"reading {ref}")
+        return None if said is None or not said.ok else _object(said)
+
+    async def look(self, kind: Kind, name: str, namespace: str) -> tuple[Manifest | None, str]:
+        """The object and the moment of the reading, which a plain GET does not tell where there is no object.
+
+        Raises:
+            NotFound: the kind is no longer served.
+        """
+        doing = f"reading {Ref(kind.api, kind.kind, name, namespace)}"
+        query = (("fieldSelector", f"metadata.name={name}"), ("limit", "1"))
+        said = await self._wire.call("GET", kind.collection(namespace), doing=doing, query=query, expect=(404,))
+        if said.status == 404:
+            self._kinds.forget(kind)
+            raise failure(said, doing, self._wire.where)
+        page = _page(said.json(), kind)
+        return (page.items[0] if page.items else None), page.version
+
+    async def _said(self, method: str, ref: Ref, doing: str, body: Any = None) -> Said | None:
+        """The answer about one object, which may be a 404 that names it; None where its kind does not exist.
+
+        Raises:
+            Unreachable: a server that is not ready says so. It may become ready between its answer and the question,
+                so it is asked twice.
+        """
+        why = ""
+        for _ in range(2):
+            try:
+                kind = await self._kinds.find(ref.api, ref.kind)
+                path = kind.path(ref.name, ref.namespace)
+                said = await self._wire.call(method, path, doing=doing, body=body, expect=(404,))
+                if said.ok or said.names_object:
+                    return said
+                self._kinds.forget(kind)
+                why = said.words
+            except NotFound as error:
+                why = error.why
+            if not await self.serves():
+                raise Unreachable(f"{doing}: the API server is not ready", where=self._wire.where, why=why)
+        return None
+
+    async def page(self, kind: Kind, namespace: str, labels: str, token: str = "", limit: int = PAGE) -> Page:
+        """One page of a list. Raises Expired: the continuation is too old. NotFound: the kind is no longer served."""
+        doing = f"listing {kind.plural}" + (f" of {namespace}" if namespace else "")
+        query: list[tuple[str, str]] = [("limit", str(limit))] if limit else []
+        query += [("labelSelector", labels)] if labels else []
+        query += [("continue", token)] if token else []
+        said = await self._wire.call("GET", kind.collection(namespace), doing=doing, query=query, expect=(404, 410))
+        if said.expired:
+            raise Expired
+        if said.status == 404:
+            self._kinds.forget(kind)
+            raise failure(said, doing, self._wire.where)
+        return _page(said.json(), kind)
+
+    async def list(self, kind: Kind, namespace: str, labels: str) -> list[Manifest]:
+        """All objects, of one moment."""
+        for _ in range(RESTARTS):
+            try:
+                return [each async for page in self.pages(kind, namespace, labels) for each in page.items]
+            except Expired:
+                continue  # from the first page: half of an old list and half of a new one are no list
+        return (await self.page(kind, namespace, labels, limit=0)).items
+
+    async def pages(self, kind: Kind, namespace: str, labels: str) -> AsyncIterator[Page]:
+        """Page by page. Raises Expired."""
+        token = ""
+        while True:
+            page = await self.page(kind, namespace, labels, token)
+            token = page.token
+            yield page
+            if not token:
+                return
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        """Creates it. It is not sent a second time when nobody knows whether the first one arrived."""
+        api, name, doing = _of(manifest, "creating")
+        kind = await self._kinds.find(*api)
+        namespace = _namespace(kind, manifest, name)
+        query = (("fieldManager", MANAGER), ("fieldValidation", "Strict"))
+        path = kind.collection(namespace)
+        return _object(await self._wire.call("POST", path, doing=doing, query=query, body=manifest))
+
+    async def apply(self, manifest: Manifest, *, dry_run: bool, force: bool) -> Manifest:
+        """Server-side apply."""
+        api, name, doing = _of(manifest, "trying" if dry_run else "applying")
+        if not name:
+            raise Permanent(f"{doing}: it has no name", why="`generateName` can be created, and not applied")
+        kind = await self._kinds.find(*api)
+        query: Query = (
+            ("fieldManager", MANAGER),
+            ("fieldValidation", "Strict"),
+            ("force", str(force).lower()),
+            *((("dryRun", "All"),) if dry_run else ()),
+        )
+        return _object(
+            await self._wire.call(
+                "PATCH",
+                kind.path(name, _namespace(kind, manifest, name)),
+                doing=doing,
+                query=query,
+                body=slim({**manifest, "metadata": dict(manifest["metadata"])}),
+                headers={"content-type": "application/apply-patch+yaml"},  # JSON is YAML
+            )
+        )
+
+    async def patch(self, ref: Ref, body: Manifest, subresource: str) -> Manifest:
+        """JSON merge patch."""
+        kind = await self._kinds.find(ref.api, ref.kind)
+        path = kind.path(ref.name, ref.namespace, subresource)
+        doing = f"changing {subresource + ' of ' if subresource else ''}{ref}"
+        query = (("fieldManager", MANAGER), ("fieldValidation", "Strict"))
+        headers = {"content-type": "application/merge-patch+json"}
+        return _object(await self._wire.call("PATCH", path, doing=doing, query=query, body=body, headers=headers))
+
+    async def delete(self, ref: Ref, *, uid: str, grace: int | None, foreground: bool) -> None:
+        """Asks to delete it; no error when it, or its kind, is gone."""
+        options: dict[str, Any] = {"propagationPolicy": "Foreground" if foreground else "Background"}
+        options |= {"preconditions": {"uid": uid}} if uid else {}
+        options |= {"gracePeriodSeconds": grace} if grace is not None else {}
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
+        await self._said("DELETE", ref, f"deleting {ref}", body)
+
+
+def _of(manifest: Manifest, verb: str) -> tuple[tuple[str, str], str, str]:
+    """Kind and name of a manifest, and what is being done to it, in words."""
+    meta = manifest.get("metadata") or {}
+    name, api, kind = str(meta.get("name") or ""), manifest.get("apiVersion"), manifest.get("kind")
+    if not api or not kind:
+        raise Permanent("this is no manifest", why="it has no `apiVersion` or no `kind`", where=name)
+    shown = Ref(api, kind, name or f"{meta.get('generateName', '')}…", str(meta.get("namespace") or ""))
+    return (api, kind), name, f"{verb} {shown}"
+
+
+def _namespace(kind: Kind, manifest: Manifest, name: str) -> str:
+    namespace = str((manifest.get("metadata") or {}).get("namespace") or "")
+    kind.path(name or "x", namespace)  # refuses when none is named and one is needed
+    return namespace
+
+
+def _object(said: Said) -> Manifest:
+    body = said.json()
+    if not isinstance(body, dict):
+        raise Unreachable("the API server's answer is no object", why=f"HTTP {said.status}")
+    return body
+
+
+def _page(body: Manifest, kind: Kind) -> Page:
+    """Items of a list carry neither `apiVersion` nor `kind`."""
+    head = {"apiVersion": kind.api, "kind": kind.kind}
+    items = [slim({**head, **each}) for each in body.get("items") or ()]
+    meta = body.get("metadata") or {}
+    return Page(items, str(meta.get("resourceVersion") or ""), str(meta.get("continue") or ""))

@@ -1,0 +1,240 @@
+"""A run of one castle with a cluster in memory and the operator played on it, in virtual time."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar, cast
+
+from ephemeral_castle.drivers.external_secrets import ExternalSecretsDriver
+from ephemeral_castle.drivers.external_secrets.options import ExternalSecretsOptions
+from ephemeral_castle.errors import CastleError, Transient
+from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Treasury, Verb
+from ephemeral_castle.model.record import Record
+from ephemeral_castle.model.step import Observation, State, Step
+from ephemeral_castle.spi.driver import Context, Request
+from ephemeral_castle.spi.kubernetes import Manifest, Ref
+from ephemeral_castle.spi.options import read_options
+from ephemeral_castle.spi.secret import Secret
+from ephemeral_castle.world.simulated import MemoryObjects, MemorySecrets, SimulatedWorld
+from ephemeral_castle.world.simulated_kubernetes import MemoryCluster
+from tests.scenario.virtual import LoopClock
+
+T = TypeVar("T")
+API = "external-secrets.io/v1"
+FORCE = "external-secrets.io/force-sync"
+PASS = "tulip-4711"
+CONF = f"[global]\nrepo1-s3-key=AKEY\nrepo1-s3-key-secret=sesame\nrepo1-cipher-pass={PASS}\n"
+FOUNDATIONS = Layer("cluster", Role.FOUNDATIONS, "kubeadm")
+LAYER = Layer("secrets", Role.WALLS, "external-secrets", ("cluster", "walls"))
+SITE = Site("lab", (FOUNDATIONS, LAYER))
+CIPHER = {"secret": "data/db-s3", "key": "s3.conf", "equals": "database/cipher"}
+NAMED = {"secrets": [{"namespace": "data", "name": "db-s3", "keys": ["s3.conf"]}]}
+
+
+def encoded(values: Mapping[str, str]) -> dict[str, str]:
+    return {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+
+
+def external(name: str = "db-s3", space: str = "data", *, store: str = "vault", **spec: Any) -> Manifest:
+    """An ExternalSecret of one key."""
+    ref = {"kind": "ClusterSecretStore", "name": store}
+    data = [{"secretKey": "s3.conf", "remoteRef": {"key": "castle/db", "property": "s3conf"}}]
+    whole = {"refreshInterval": "1h0m0s", "secretStoreRef": ref, "target": {"name": name}, "data": data, **spec}
+    meta = {"name": name, "namespace": space}
+    return {"apiVersion": API, "kind": "ExternalSecret", "metadata": meta, "spec": whole}
+
+
+class Operator:
+    """Plays the operator: a pass after each change, by what lies in the store; its pauses as the real one's.
+
+    Attributes:
+        values: of the store, by name of the ExternalSecret; missing: the store has no such secret.
+        delay: seconds of a pass.
+        away: whether no pod of it runs.
+        wrong: a cause by which every pass fails.
+        passes: how many there were, by name.
+    """
+
+    def __init__(self, api: MemoryCluster) -> None:
+        self.api, self.delay, self.away, self.wrong = api, 0.2, False, ""
+        self.values: dict[str, Mapping[str, str]] = {"db-s3": {"s3.conf": CONF}}
+        self.passes: dict[str, int] = {}
+        self.handled: dict[Ref, str] = {}
+        self.needs_store = True
+        api.react("ExternalSecret", self.woken)
+
+    def woken(self, manifest: Manifest) -> None:
+        ref, mark = Ref.of(manifest), self.mark(manifest)
+        if self.handled.get(ref) != mark and not self.away:
+            self.handled[ref] = mark
+            self.api.later(self.delay, lambda: self.work(ref))
+
+    def mark(self, manifest: Manifest) -> str:
+        meta = manifest["metadata"]
+        return (
+            f"{meta.get('generation', 0)}-{hash(str(sorted((meta.get('annotations') or {}).items()))) & 0xFFFFFFFF:x}"
+        )
+
+    def work(self, ref: Ref) -> None:
+        manifest = self.api.objects.get(ref)
+        if manifest is None or self.away:
+            return
+        self.passes[ref.name] = self.passes.get(ref.name, 0) + 1
+        status = manifest.get("status") or {}
+        if str(manifest["spec"].get("refreshInterval")) == "0" and status.get("syncedResourceVersion"):
+            return
+        why = self.wrong or self._store_wrong(manifest)
+        values = self.values.get(ref.name)
+        if not why and values is None:
+            why = "error processing spec.data[0] (key: castle/db), err: Secret does not exist"
+        if why:
+            self.fail(ref, why)
+            return
+        self.secret(manifest, values or {})
+        self.say(ref, "True", "SecretSynced", "secret synced", {"syncedResourceVersion": self.mark(manifest),
+                 "refreshTime": "2026-01-01T00:00:00Z"})  # fmt: skip
+
+    def _store_wrong(self, manifest: Manifest) -> str:
+        name = manifest["spec"]["secretStoreRef"]["name"]
+        found = self.api.objects.get(Ref(API, "ClusterSecretStore", name)) or {}
+        conditions = (found.get("status") or {}).get("conditions") or [{}]
+        well = conditions[0].get("status") == "True" or not self.needs_store
+        return "" if well else f'ClusterSecretStore "{name}" is not ready'
+
+    def fail(self, ref: Ref, why: str) -> None:
+        """The condition is generic; the event is not, and counts."""
+        name = f"{ref.name}.{hash(why) & 0xFFFFFF:x}"
+        old = self.api.objects.get(Ref("v1", "Event", name, ref.namespace))
+        count = int((old or {}).get("count", 0)) + 1
+        about = {"kind": ref.kind, "name": ref.name, "uid": self.api.objects[ref]["metadata"]["uid"]}
+        meta = {"name": name, "namespace": ref.namespace}
+        self.api.put({"apiVersion": "v1", "kind": "Event", "metadata": meta, "involvedObject": about, "count": count,
+                      "reason": "UpdateFailed", "type": "Warning", "message": why,
+                      "lastTimestamp": "2026-01-01T00:00:00Z"})  # fmt: skip
+        self.say(ref, "False", "SecretSyncedError", "could not get secret data from provider", {})
+
+    def say(self, ref: Ref, status: str, reason: str, message: str, more: Mapping[str, str]) -> None:
+        condition = {"type": "Ready", "status": status, "reason": reason, "message": message}
+        self.api.status(ref, {"conditions": [condition], **more})
+
+    def secret(self, manifest: Manifest, values: Mapping[str, str]) -> None:
+        meta, target = manifest["metadata"], manifest["spec"].get("target") or {}
+        name = target.get("name") or meta["name"]
+        ref = Ref("v1", "Secret", name, meta["namespace"])
+        if ref in self.api.objects:
+            self.api.remove(ref)
+        self.api.put({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": meta["namespace"]},
+                      "data": encoded(values)}, "external-secrets")  # fmt: skip
+
+
+class Bed:
+    """Implements `spi.driver.Context` over a cluster in memory."""
+
+    def __init__(self, **options: Any) -> None:
+        self.clock = LoopClock()
+        self.api = MemoryCluster()
+        self.operator = Operator(self.api)
+        for name in ("data", "web"):
+            self.api.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        self.world = SimulatedWorld(self.clock, MemoryObjects(self.clock))
+        self.options = read_options(ExternalSecretsOptions, {"store": "vault", **options})
+        self.layer, self.life, self.old_life, self.attempt = LAYER, 2, 1, 1
+        self.passed_no_return, self.run, self.started = False, "20261122-100000-beef", 0.0
+        self.record = Record("c0ffee00-0000-4000-8000-000000000001", "c", "age1toy", 1, site="lab")
+        self.request = Request(Verb.RAISE, Castle("c", Treasury("b", "c"), {"lab": SITE}), SITE)
+        self.secrets = MemorySecrets()
+        self.secrets.known["database/cipher"] = Secret(PASS)
+        self.known: dict[str, Mapping[str, Any]] = {}
+        self.said: list[str] = []
+        self.lines: list[str] = []
+        self.driver = ExternalSecretsDriver()
+        self.no_cluster: CastleError | None = None
+
+    # spi.driver.Context
+
+    def facts(self, step_id: str) -> Mapping[str, Any]:
+        return self.known.get(step_id, {})
+
+    def published(self, layer: str, fact: str) -> Any:
+        return None
+
+    def progress(self, text: str, *, done: float | None = None, total: float | None = None) -> None:
+        self.lines.append(text)
+
+    async def intent(self, what: str, /, **data: Any) -> None:
+        self.said.append(what)
+
+    def decided(self, decision: str, reason: str, /, **inputs: Any) -> None:
+        self.said.append(f"{decision}: {reason}")
+
+    def diagnostic(self, severity: str, text: str) -> None:
+        self.said.append(f"{severity}: {text}")
+
+    async def machine(self, name: str, *, old: bool = False) -> Any:
+        raise AssertionError("the operator's secrets know no machines")
+
+    async def cluster(self, *, old: bool = False) -> MemoryCluster:
+        if self.no_cluster is not None:
+            raise self.no_cluster
+        return self.api
+
+    # A test
+
+    def store(self, status: str = "True", reason: str = "Valid", name: str = "vault", message: str = "") -> None:
+        """The store as the operator describes it."""
+        ready = [{"type": "Ready", "status": status, "reason": reason, "message": message}]
+        self.api.put({"apiVersion": API, "kind": "ClusterSecretStore", "metadata": {"name": name},
+                      "spec": {"provider": {"vault": {}}}, "status": {"conditions": ready}})  # fmt: skip
+
+    def put(self, manifest: Manifest) -> Manifest:
+        return self.api.put(manifest)
+
+    def verb(self, verb: Verb) -> None:
+        """The run is another one."""
+        self.request = dataclasses.replace(self.request, verb=verb)
+
+    def steps(self) -> list[Step]:
+        return list(self.driver.plan(self.layer, self.options, self.request))
+
+    @property
+    def ctx(self) -> Context:
+        return cast("Context", self)
+
+    async def step(self, action: str) -> Observation:
+        """One step to its goal, as the engine would do it."""
+        step = next(each for each in self.steps() if each.action == action)
+        for number in range(1, step.retry.attempts + 1):
+            self.attempt = number
+            try:
+                return await self._once(step)
+            except Transient:
+                if number == step.retry.attempts:
+                    raise
+                await self.clock.sleep(step.retry.delay)
+        raise AssertionError("unreachable")
+
+    async def _once(self, step: Step) -> Observation:
+        seen = await self.driver.observe(step, self.ctx)
+        if seen.state is not State.REACHED:
+            seen = await self.driver.act(step, self.ctx) or await self.driver.observe(step, self.ctx)
+        assert seen.state is State.REACHED, seen
+        self.known[step.id] = seen.facts
+        return seen
+
+    def play(self, work: Callable[[], Awaitable[T]]) -> T:
+        """In virtual time."""
+
+        async def whole() -> T:
+            return await work()
+
+        return self.clock.play(whole())
+
+    def does(self, action: str) -> Observation:
+        """One step, in virtual time."""
+        return self.play(lambda: self.step(action))
+
+    def everything_said(self) -> str:
+        """All that a person, the journal or a log could see."""
+        return "\n".join([*self.said, *self.lines, str(self.known)])

@@ -1,0 +1,1 @@
+"""The driver `postgres` at home on Kubernetes."""

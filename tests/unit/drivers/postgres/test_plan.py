@@ -1,0 +1,149 @@
+"""What a database on Kubernetes asks for in a definition and in a plan."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from pydantic import ValidationError
+
+from ephemeral_castle.drivers.postgres import steps
+from ephemeral_castle.drivers.postgres.desk import Desk
+from ephemeral_castle.drivers.postgres.footing import raised_here
+from ephemeral_castle.drivers.postgres.part import Part
+from ephemeral_castle.drivers.postgres.prepare import Push, Revive
+from ephemeral_castle.errors import Permanent, Refused, Unreachable
+from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Treasury, Verb
+from ephemeral_castle.model.step import State, Step
+from ephemeral_castle.spi.driver import Request
+from tests.unit.drivers.postgres.board import (
+    CLUSTER,
+    DATABASE,
+    GROUND,
+    ON_CLASS,
+    ON_NODE,
+    Board,
+    context,
+    options,
+    place,
+)
+
+OWN = Site("lab", (GROUND, CLUSTER, DATABASE))
+FOREIGN = Site("home", (Layer("cluster", Role.FOUNDATIONS, "existing"), DATABASE))
+
+
+def request(verb: Verb, site: Site = OWN, **more: Any) -> Request:
+    castle = Castle("lab", Treasury("bucket", "lab"), {site.name: site})
+    return Request(verb=verb, castle=castle, site=site, **more)
+
+
+def plan(verb: Verb, site: Site = OWN, home: dict[str, str] | None = None, **more: Any) -> dict[str, Step]:
+    made = steps.plan(DATABASE, options(**(home or ON_NODE)), request(verb, site, **more))
+    return {step.action: step for step in made}
+
+
+@pytest.mark.parametrize(
+    ("home", "said"),
+    [
+        ({"namespace": "data"}, "needs one kind of volume"),
+        ({**ON_NODE, **ON_CLASS}, "needs one kind of volume"),
+        ({**ON_NODE, "machine": "data"}, "exclude each other"),
+        ({"machine": "data"}, "`pooler` is missing"),
+        ({"machine": "data", "pooler": "edge", "storage_class": "fast"}, "belongs to a database on Kubernetes"),
+        ({"size": "1GiB"}, "belongs to a database on Kubernetes"),
+        ({"users": {}}, "users"),
+    ],
+)
+def test_half_a_home_is_refused_in_words(home: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        options(**home)
+
+
+def test_a_database_needs_a_home() -> None:
+    with pytest.raises(ValidationError, match="a database needs a home"):
+        options(port=5432)
+
+
+def test_it_waits_for_its_node_and_for_its_image() -> None:
+    found = plan(Verb.REBIRTH)
+    assert {"node:data", "database.push", "database.survey"} <= set(found["home"].needs)
+    assert {"node:data", "database.push"} <= set(found["pooler"].needs)
+    assert "old-cluster?" in found["revive"].needs
+    assert "cluster-worker" in plan(Verb.REBIRTH, home=ON_CLASS)["home"].needs
+    assert not {"inventory", "destroy"} & set(found)  # it ends with its machines
+
+
+def test_a_backup_wants_no_registry() -> None:
+    assert "push" not in plan(Verb.BACKUP)
+    assert "push" in plan(Verb.SEAL)
+
+
+def test_a_drill_on_a_cluster_of_its_own_is_planned() -> None:
+    assert plan(Verb.DRILL)["home"].needs == ("node:data", "database.push", "database.survey")
+
+
+def test_in_a_cluster_that_stays_its_objects_are_listed_and_deleted() -> None:
+    found = plan(Verb.REBIRTH, FOREIGN, ON_CLASS)
+    assert found["destroy"].needs == ("database.inventory",)
+    assert "cluster-worker?" in found["home"].needs
+    assert "destroy" not in plan(Verb.SEAL, FOREIGN, ON_CLASS)
+
+
+def test_a_drill_does_not_stand_in_the_living_ones_place() -> None:
+    with pytest.raises(Refused, match="beside the living one"):
+        plan(Verb.DRILL, FOREIGN, ON_CLASS)
+
+
+def test_a_site_without_a_cluster_carries_no_pod() -> None:
+    with pytest.raises(Permanent, match="has no cluster"):
+        plan(Verb.RAISE, Site("here", (GROUND, DATABASE)))
+
+
+def test_a_cluster_that_stands_on_machines_of_the_site_is_castles_own() -> None:
+    assert raised_here(request(Verb.RAISE))
+    assert not raised_here(request(Verb.RAISE, FOREIGN))
+    beside = Site("mixed", (GROUND, dataclasses.replace(CLUSTER, needs=()), DATABASE))
+    assert not raised_here(request(Verb.RAISE, beside))
+
+
+def test_the_registry_is_found_by_its_name_or_its_address() -> None:
+    assert Push(context(Board()), Desk()).registry == "127.0.0.1:5005"
+    named = Push(context(Board(), options=options(**ON_NODE, registry="registry.example.org")), Desk())
+    assert named.registry == "registry.example.org"
+    with pytest.raises(Permanent, match="cannot pull the image"):
+        _ = Push(context(Board(), options=options(**ON_NODE, registry="elsewhere")), Desk()).registry
+
+
+async def test_what_no_ground_carries_is_listed_in_the_cluster() -> None:
+    board = Board()
+    ctx = context(board)
+    ctx.request = SimpleNamespace(verb=Verb.RAISE, castle=ctx.request.castle, site=FOREIGN)
+    assert await Part(ctx, Desk()).listed() is False
+    await place(board).start({}, ["serve"])
+    assert await Part(ctx, Desk()).listed() is True
+    ctx.request.site = OWN
+    assert await Part(ctx, Desk()).listed() is None  # the ground has not listed anything
+
+
+class Dead(Revive):
+    """A database that does not come up."""
+
+    async def _wake(self) -> None:
+        raise Unreachable("nothing answers", why="the API server is dead")
+
+
+@pytest.mark.parametrize(("given", "attempt", "gives_up"), [(True, 3, True), (True, 1, False), (False, 3, False)])
+async def test_a_database_that_does_not_come_up_can_be_given_up(given: bool, attempt: int, gives_up: bool) -> None:
+    """`--abandon-data` was offered by a look that such a database never let the run get to."""
+    ctx = cast("Any", context(Board(), attempt=attempt))
+    ctx.request.abandon_data = given
+    if not gives_up:
+        with pytest.raises(Unreachable):
+            await Dead(ctx, Desk()).act()
+        return
+    seen = await Dead(ctx, Desk()).act()
+    assert seen is not None
+    assert (seen.state, seen.facts["presence"]) == (State.REACHED, "present")
+    assert "the API server is dead" in seen.detail

@@ -1,0 +1,96 @@
+"""Files of manifests are read as the API server's own tools read them, and mistakes are told with their place."""
+
+from __future__ import annotations
+
+import pytest
+
+from ephemeral_castle.manifests.load import Fault, plain, read
+from ephemeral_castle.manifests.order import stages
+
+HEAD = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
+
+
+def faults(text: str) -> list[tuple[int, int, str]]:
+    return [(each.line, each.column, each.message) for each in read(text)[1]]
+
+
+def test_documents_are_told_with_their_lines() -> None:
+    documents, wrong = read(f"# first\n---\n{HEAD}---\n# nothing\n---\n{HEAD}data: {{a: b}}\n")
+    assert wrong == []
+    assert [each.line for each in documents] == [3, 9]
+    assert documents[1].manifest["data"] == {"a": "b"}
+
+
+def test_a_list_is_its_items() -> None:
+    item = "- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n"
+    documents, wrong = read(f"apiVersion: v1\nkind: List\nitems:\n{item}{item.replace('a}', 'b}')}")
+    assert wrong == []
+    assert [(each.manifest["metadata"]["name"], each.line) for each in documents] == [("a", 4), ("b", 5)]
+
+
+def test_a_second_key_is_a_fault_with_both_places() -> None:
+    wrong = read(f"{HEAD}data:\n  a: 1\n  b: 2\n  a: 3\n")[1]
+    assert wrong == [
+        Fault(7, 3, "`a` stands here twice", "the first is in line 5; the later one would win, and nobody would know")
+    ]
+
+
+def test_broken_yaml_is_told_with_its_place() -> None:
+    documents, wrong = read(f"{HEAD}---\na: [1\nb: 2\n")
+    assert [each.line for each in documents] == [1]
+    assert (wrong[0].line, wrong[0].message[:13]) == (6, "invalid YAML:")
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("just a text\n", "a document is a mapping"),
+        ("apiVersion: v1\nkind: Secret\n", "`metadata.name` of this object must be a text"),
+        ("kind: Secret\nmetadata: {name: 5}\n", "`apiVersion` and `metadata.name` of this object must be a text"),
+        (f"{HEAD}data: !!binary aGk=\n", "the tag `tag:yaml.org,2002:binary` is not read"),
+        (f"{HEAD}data: {{a: .inf}}\n", "`.inf` is no number of JSON"),
+        (f"{HEAD}data: {{? [a] : b}}\n", "a key is a plain text"),
+        (f"{HEAD}data: \u0007\n", "unacceptable character"),
+    ],
+)
+def test_what_is_no_object_is_a_fault(written: str, said: str) -> None:
+    assert said in faults(written)[0][2] or "control characters are not allowed" in faults(written)[0][2]
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("0644", 420), ("0o644", 420), ("0x1F", 31), ("1_000", 1000), ("-5", -5), ("08", 8.0), ("1e3", 1000.0),
+        ("12:30", "12:30"), ("2026-01-01", "2026-01-01"), ("yes", True), ("Off", False), ("~", None), ('"1"', "1"),
+        ("'yes'", "yes"), ("100m", "100m"), ("1.5", 1.5), ("!!str 5", "5"), ("v1", "v1"), ("", None), ("+7", 7),
+    ],
+)  # fmt: skip
+def test_values_are_what_go_makes_of_them(written: str, value: object) -> None:
+    found, wrong = plain(f"a: {written}\n")
+    assert wrong == []
+    assert (found["a"], type(found["a"])) == (value, type(value))
+
+
+def test_keys_are_texts_and_merges_are_followed() -> None:
+    found, wrong = plain("base: &b {a: 1, b: 2}\nit: {<<: *b, b: 3}\n80: web\non: true\n")
+    assert wrong == []
+    assert found == {"base": {"a": 1, "b": 2}, "it": {"b": 3, "a": 1}, "80": "web", "true": True}
+
+
+def test_aliases_that_multiply_end() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    assert "too large with its aliases" in plain("\n".join(lines))[1][0].message
+
+
+def test_what_others_stand_on_comes_first() -> None:
+    kinds = ["Deployment", "Kustomization", "ValidatingWebhookConfiguration", "ServiceAccount", "Namespace",
+             "CustomResourceDefinition", "ClusterRole"]  # fmt: skip
+    found = stages([{"kind": kind} for kind in kinds])
+    assert [[each["kind"] for each in group] for group in found] == [
+        ["Namespace", "CustomResourceDefinition"],
+        ["ServiceAccount", "ClusterRole"],
+        ["Kustomization"],
+        ["Deployment"],
+        ["ValidatingWebhookConfiguration"],
+    ]

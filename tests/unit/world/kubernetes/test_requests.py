@@ -1,0 +1,245 @@
+"""Requests: tried again when that is right, told as they must be understood."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from ephemeral_castle.errors import CastleError, Conflict, Denied, NotFound, Permanent, Transient, Unreachable
+from ephemeral_castle.spi.kubernetes import Ref
+from ephemeral_castle.world.kubernetes import HttpCluster
+from tests.unit.world.kubernetes.server import Asked, Reply, Server, failure
+
+A = Ref("v1", "ConfigMap", "a", "default")
+MANIFEST = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default"}, "data": {}}
+
+
+class Script:
+    """Answers the first requests about objects as told, then leaves it to the store."""
+
+    def __init__(self, *replies: Reply, method: str = "") -> None:
+        self.replies = list(replies)
+        self.method = method
+
+    def __call__(self, asked: Asked) -> Reply | None:
+        about = "configmaps" in asked.path and self.method in ("", asked.method)
+        return self.replies.pop(0) if about and self.replies else None
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (failure(401, "Unauthorized"), Denied),
+        (failure(403, "no"), Denied),
+        (failure(403, "going", causes=[{"reason": "NamespaceTerminating"}]), Transient),
+        (failure(404, 'namespaces "x" not found', "NotFound", name="x"), NotFound),
+        (failure(409, "object exists", "AlreadyExists"), Conflict),
+        (failure(409, "c", "Conflict", causes=[{"reason": "FieldManagerConflict"}]), Conflict),
+        (failure(400, "bad"), Permanent),
+        (failure(422, "spec.x: Invalid value", "Invalid"), Permanent),
+        (failure(405, "not allowed"), Permanent),
+        (failure(413, "too large"), Permanent),
+        (failure(500, "etcdserver: request is too large"), Permanent),
+        (failure(500, "failed to create typed patch object (x): .y: field not declared in schema"), Permanent),
+    ],
+)
+async def test_a_no_is_told_in_the_servers_words_and_not_asked_again(
+    server: Server, cluster: HttpCluster, reply: Reply, expected: type[CastleError]
+) -> None:
+    server.script = Script(reply, Reply(200, MANIFEST))
+    with pytest.raises(CastleError) as told:
+        await cluster.apply(MANIFEST)
+    assert type(told.value) is expected
+    assert reply.body["message"] in told.value.why
+    assert told.value.where == f"127.0.0.1:{server.port}"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        failure(429, "slow", headers={"retry-after": "1"}),
+        failure(500, "etcdserver: leader changed"),
+        failure(503, "starting"),
+        failure(504, "timeout"),
+        failure(409, "Operation cannot be fulfilled: the object has been modified", "Conflict"),
+        Reply(502, b"<html>bad gateway</html>"),
+        Reply(200, MANIFEST, cut=10),
+    ],
+)
+async def test_what_may_pass_is_asked_again(server: Server, cluster: HttpCluster, reply: Reply) -> None:
+    server.script = Script(reply, reply, reply)
+    assert (await cluster.apply(MANIFEST))["metadata"]["name"] == "a"
+
+
+async def test_it_gives_up_in_the_end(server: Server, cluster: HttpCluster) -> None:
+    server.script = Script(*[failure(503, "the API server is starting")] * 50)
+    with pytest.raises(Unreachable) as told:
+        await cluster.apply(MANIFEST)
+    assert told.value.why == "the API server is starting"
+    assert told.value.state == "whether it was done is not known"
+    assert len([each for each in server.asked if each.method == "PATCH"]) == 5
+    server.script = Script(Reply(502, b"<html>\n bad</html>"), *[Reply(502, b"x" * 2000)] * 50)
+    with pytest.raises(Unreachable) as told:
+        await cluster.get(A)
+    assert told.value.state == ""
+    assert len(told.value.why) == 500
+
+
+async def test_retry_after_is_honoured(server: Server, cluster: HttpCluster) -> None:
+    await cluster.list("v1", "ConfigMap")
+    server.script = Script(failure(429, "slow", headers={"retry-after": "8"}))
+    began = asyncio.get_running_loop().time()
+    await cluster.apply(MANIFEST)
+    assert asyncio.get_running_loop().time() - began > 8 / 20
+
+
+async def test_a_create_of_unknown_end_is_not_sent_twice(server: Server, cluster: HttpCluster) -> None:
+    for reply in (Reply(201, MANIFEST, cut=0), failure(504, "timeout")):
+        server.script, server.asked = Script(reply, method="POST"), []
+        with pytest.raises(Unreachable) as told:
+            await cluster.create(MANIFEST)
+        assert told.value.state == "whether it was done is not known"
+        assert len([each for each in server.asked if each.method == "POST"]) == 1
+
+
+async def test_a_create_that_surely_was_not_done_is_sent_again(server: Server, cluster: HttpCluster) -> None:
+    server.script = Script(failure(429, "slow"), failure(429, "slow"), method="POST")
+    await cluster.create(MANIFEST)
+    await cluster.list("v1", "ConfigMap")
+    await server.die()
+    server.drop("configmaps", "a")
+    await asyncio.sleep(0.05)  # the connection that stood is seen to be dead before it is used again
+
+    async def revive() -> None:
+        await asyncio.sleep(0.02)
+        await server.start()
+
+    later = asyncio.create_task(revive())
+    await cluster.create(MANIFEST)
+    await later
+
+
+async def test_a_server_that_dies_and_comes_back_is_waited_for(server: Server, cluster: HttpCluster) -> None:
+    server.put("configmaps", "a")
+    assert await cluster.get(A)
+    await server.die()
+    with pytest.raises(Unreachable, match="reading ConfigMap default/a: the API server does not answer"):
+        await cluster.get(A)
+    assert not await cluster.ready()
+    await server.start()
+    assert await cluster.get(A)
+
+
+async def test_absence_is_not_believed_from_a_server_that_starts(server: Server, cluster: HttpCluster) -> None:
+    widget = Ref("tests.castle/v1", "Widget", "a", "default")
+    server.put("widgets", "a")
+    assert await cluster.get(widget)
+    kind, server.ready = server.kinds.pop("widgets"), False
+    for ask in (cluster.get(widget), cluster.get(widget), cluster.delete(widget)):
+        with pytest.raises(Unreachable, match="is not ready"):
+            await ask
+    server.ready = True
+    assert await cluster.get(widget) is None
+    await cluster.delete(widget)
+    server.kinds["widgets"] = kind
+    assert await cluster.get(widget)
+
+
+async def test_discovery_without_aggregation(server: Server, cluster: HttpCluster) -> None:
+    server.aggregated = False
+    server.put("widgets", "a")
+    assert len(await cluster.list("tests.castle/v1", "Widget")) == 1
+    kinds = {each.kind: each for each in await cluster._kinds.all()}
+    assert set(kinds) == {"ConfigMap", "Event", "Namespace", "Pod", "Deployment", "Widget"}
+    assert not kinds["Namespace"].namespaced
+    assert kinds["Deployment"].collection("a b") == "/apis/apps/v1/namespaces/a%20b/deployments"
+
+
+async def test_a_kind_is_looked_for_again_when_it_is_not_known(server: Server, cluster: HttpCluster) -> None:
+    kind = server.kinds.pop("widgets")
+    with pytest.raises(NotFound, match="the API server has no Widget"):
+        await cluster.list("tests.castle/v1", "Widget")
+    server.kinds["widgets"] = kind
+    assert await cluster.list("tests.castle/v1", "Widget") == []
+    assert len([each for each in server.asked if each.path == "/apis"]) == 1
+
+
+async def test_discovery_is_asked_once_for_many(server: Server, cluster: HttpCluster) -> None:
+    await asyncio.gather(*(cluster.get(A) for _ in range(40)))
+    assert len([each for each in server.asked if each.path in ("/api", "/apis")]) == 2
+
+
+async def test_a_list_begins_again_when_its_continuation_is_too_old(server: Server, cluster: HttpCluster) -> None:
+    for each in range(1200):
+        server.put("configmaps", f"m{each:04d}")
+    asked = 0
+
+    def forgetful(request: Asked) -> Reply | None:
+        nonlocal asked
+        if "continue" in request.query:
+            asked += 1
+            if asked == 2:
+                server.version += 1
+                server.forget()
+        return None
+
+    server.script = forgetful
+    found = await cluster.list("v1", "ConfigMap", "default")
+    assert [each["metadata"]["name"] for each in found] == [f"m{each:04d}" for each in range(1200)]
+
+
+async def test_a_list_whose_continuations_always_expire_comes_in_one_piece(
+    server: Server, cluster: HttpCluster
+) -> None:
+    for each in range(600):
+        server.put("configmaps", f"m{each:04d}")
+
+    def forgetful(request: Asked) -> Reply | None:
+        if "continue" in request.query:
+            return failure(410, "too old", "Expired")
+        return None
+
+    server.script = forgetful
+    assert len(await cluster.list("v1", "ConfigMap")) == 600
+
+
+async def test_names_are_quoted(server: Server, cluster: HttpCluster) -> None:
+    assert await cluster.get(Ref("v1", "ConfigMap", "../../secrets/x", "de/fault")) is None
+    assert server.asked[-1].path == "/api/v1/namespaces/de%2Ffault/configmaps/..%2F..%2Fsecrets%2Fx"
+
+
+async def test_what_apply_sends(server: Server, cluster: HttpCluster) -> None:
+    await cluster.apply({**MANIFEST, "data": {"a": "x\x85ü"}}, dry_run=True, force=False)
+    asked = server.asked[-1]
+    assert asked.query == {"fieldManager": "castle", "fieldValidation": "Strict", "force": "false", "dryRun": "All"}
+    assert asked.headers["content-type"] == "application/apply-patch+yaml"
+    assert b'"x\\u0085\xc3\xbc"' in asked.body
+    assert asked.headers["user-agent"] == "ephemeral-castle"
+
+
+async def test_what_delete_sends(server: Server, cluster: HttpCluster) -> None:
+    server.put("configmaps", "a")
+    await cluster.delete(A, uid="u", grace=0, foreground=True)
+    asked = json.loads(server.asked[-1].body)
+    assert asked["preconditions"] == {"uid": "u"}
+    assert asked["gracePeriodSeconds"] == 0
+    assert asked["propagationPolicy"] == "Foreground"
+
+
+async def test_a_manifest_without_a_kind_is_none(cluster: HttpCluster) -> None:
+    with pytest.raises(Permanent, match="this is no manifest"):
+        await cluster.apply({"metadata": {"name": "a"}})
+    with pytest.raises(Permanent, match="it has no name"):
+        await cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "a-"}})
+
+
+async def test_keys_never_travel_in_clear() -> None:
+    from ephemeral_castle.spi.kubernetes import ClusterAccess
+    from ephemeral_castle.world.clock import SystemClock
+
+    with pytest.raises(Permanent, match="cannot be an API server"):
+        HttpCluster(ClusterAccess("http://127.0.0.1:8080", "x"), SystemClock())
+    with pytest.raises(Permanent, match="CA is not known"):
+        await HttpCluster(ClusterAccess("https://127.0.0.1:8080", ""), SystemClock()).version()
