@@ -47,7 +47,6 @@ async def cluster(control: Control) -> AsyncIterator[HttpCluster]:
     finally:
         await made.close()
         with warnings.catch_warnings():
-            # A connection whose handshake the server's death broke off is left to the garbage collector by anyio.
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()
 
@@ -171,6 +170,8 @@ async def test_what_will_never_be_is_told_early(bed: RealBed, units: dict[str, A
     assert bed.clock.monotonic() - begun < 60
 
 
+# A connection whose handshake the server's death breaks off is left to the garbage collector by anyio.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_an_api_server_that_dies_under_the_follow_is_waited_for(
     bed: RealBed, control: Control, cluster: HttpCluster
 ) -> None:

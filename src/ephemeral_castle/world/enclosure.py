@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ephemeral_castle.spi.world import Exec
+    from ephemeral_castle.spi.world import Exec, Result
 
+REMOVALS = 4  # further tries
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
@@ -222,7 +223,7 @@ class CastleEnclosure:
             ("volume", "rm", "--all", "--force"),
             ("network", "rm", "--force", self.network),
         ):
-            result = await self._exec.run(self.podman(*arguments), timeout=120.0)
+            result = await self._repeated(self.podman(*arguments))
             if not result.ok:
                 raise Permanent(
                     "the castle's machines cannot be removed",
@@ -230,6 +231,16 @@ class CastleEnclosure:
                     why=result.last_words(),
                     state="storage, network and namespace still stand",
                 )
+
+    async def _repeated(self, argv: Sequence[str]) -> Result:
+        """Podman 4.3 now and then fails to remove a container right after its end, and succeeds when asked again."""
+        result = await self._exec.run(argv, timeout=120.0)
+        for attempt in range(REMOVALS):
+            if result.ok:
+                break
+            await asyncio.sleep(0.1 * 2**attempt)
+            result = await self._exec.run(argv, timeout=120.0)
+        return result
 
     async def _end_processes(self) -> None:
         """Ends all that runs inside: machines that podman has forgotten first, then whatever else."""
