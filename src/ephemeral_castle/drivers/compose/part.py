@@ -12,9 +12,10 @@ from ephemeral_castle.drivers.compose.machines import kept_on, machines_of
 from ephemeral_castle.drivers.compose.options import ComposeOptions
 from ephemeral_castle.drivers.compose.reading import Reading, Wanted
 from ephemeral_castle.errors import NotFound, Permanent
-from ephemeral_castle.model.castle import Layer, Role, Verb
+from ephemeral_castle.model.castle import Layer, Role
 from ephemeral_castle.model.step import Observation, State
 from ephemeral_castle.spi.driver import Context, Request
+from ephemeral_castle.spi.onward import onward
 from ephemeral_castle.spi.world import File, Source
 
 REACHED, NOT_REACHED = State.REACHED, State.NOT_REACHED
@@ -109,17 +110,8 @@ class Part:
 
 
 def mending(ctx: Context) -> str:
-    """What a person does when the project itself is at fault.
-
-    A new run finds a life that the record knows. One that it does not know yet only its own run can finish, and that
-    asks anew for the revision when it is resumed.
-    """
-    if ctx.request.verb is Verb.DRILL:
-        command = f"castle resume {ctx.run}" if ctx.request.keep else "castle drill"
-    else:
-        known = bool(ctx.record.site) and ctx.record.life == ctx.life and not ctx.passed_no_return
-        command = "castle raise" if known else f"castle resume {ctx.run}"
-    return f"mend and push the project, then `{command}`"
+    """What a person does when the project itself is at fault."""
+    return f"mend and push the project, then `{onward(ctx)}`"
 
 
 def variable(prefix: str, name: str, suffix: str = "") -> str:

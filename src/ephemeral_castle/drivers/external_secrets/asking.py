@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ephemeral_castle.drivers.external_secrets.part import Part, again
+from ephemeral_castle.drivers.external_secrets.part import Part
 from ephemeral_castle.drivers.external_secrets.vocabulary import EXTERNAL, FAILED, FORCE
 from ephemeral_castle.errors import NotFound, Permanent, Transient, Unreachable
 from ephemeral_castle.manifests import ready as rules
 from ephemeral_castle.spi.kubernetes import Cluster, Judge, Manifest, Ref
+from ephemeral_castle.spi.onward import onward
 
 FIRST, AGAIN = 1.0, 5.0  # seconds after which the operator is asked once more: the first time, doubled, and later
 TOLD = 3  # so many times in a row it must have given a cause that only a person can mend
@@ -150,7 +151,7 @@ class Asking:
             where=f"{self.ref}, layer `{self.part.layer}`",
             why=why or "nobody says why",
             state=state_of(self.part),
-            hints=[*hints_of(why), again(self.part.ctx)],
+            hints=[*hints_of(why), onward(self.part.ctx)],
         )
 
 

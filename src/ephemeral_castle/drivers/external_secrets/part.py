@@ -11,10 +11,10 @@ from ephemeral_castle.drivers.external_secrets.objects import External
 from ephemeral_castle.drivers.external_secrets.options import CipherOptions, ExternalSecretsOptions
 from ephemeral_castle.drivers.external_secrets.vocabulary import API, EXTERNAL
 from ephemeral_castle.errors import NotFound, Permanent
-from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation, State
 from ephemeral_castle.spi.driver import Context
 from ephemeral_castle.spi.kubernetes import Cluster, Manifest, Ref
+from ephemeral_castle.spi.onward import onward
 from ephemeral_castle.spi.secret import Secret
 
 REACHED, NOT_REACHED = State.REACHED, State.NOT_REACHED
@@ -90,24 +90,13 @@ class Part:
                 where=f"layer `{self.layer}`, `cipher`",
                 why="the pass in the cluster is compared with the one that opened the backup",
                 state="nothing was changed by this step",
-                hints=[f"castle secret put {options.equals}", "or mend `cipher.equals`", again(self.ctx)],
+                hints=[f"castle secret put {options.equals}", "or mend `cipher.equals`", onward(self.ctx)],
             )
         return found
 
 
 def _is_file(options: CipherOptions) -> bool:
     return options.key.endswith(values.CONF)
-
-
-def again(ctx: Context) -> str:
-    """The command that goes on after something was mended outside.
-
-    A new run finds a life that the record knows. One that it does not know yet only its own run can finish.
-    """
-    if ctx.request.verb is Verb.DRILL:
-        return f"castle resume {ctx.run}" if ctx.request.keep else "castle drill"
-    known = bool(ctx.record.site) and ctx.record.life == ctx.life and not ctx.passed_no_return
-    return "castle raise" if known else f"castle resume {ctx.run}"
 
 
 async def together(works: Iterable[Awaitable[T]]) -> list[T]:

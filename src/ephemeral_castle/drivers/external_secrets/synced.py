@@ -8,13 +8,14 @@ from typing import Any
 from ephemeral_castle.drivers.external_secrets import objects
 from ephemeral_castle.drivers.external_secrets.asking import Asking, asked, state_of
 from ephemeral_castle.drivers.external_secrets.objects import External
-from ephemeral_castle.drivers.external_secrets.part import NOT_REACHED, REACHED, Part, again, together
+from ephemeral_castle.drivers.external_secrets.part import NOT_REACHED, REACHED, Part, together
 from ephemeral_castle.drivers.external_secrets.vocabulary import API, DELETED, EXTERNAL, MISSING
 from ephemeral_castle.errors import NotFound, Permanent
 from ephemeral_castle.manifests import ready as rules
 from ephemeral_castle.manifests.readiness import Readiness, condition, ready, told, waiting
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.kubernetes import Cluster, Judge, Manifest, Ref
+from ephemeral_castle.spi.onward import onward
 
 TICK = 1.0  # seconds between two looks for the first ExternalSecret
 
@@ -75,7 +76,7 @@ class Synced(Part):
                 return [Ref.of(each) for each in found]
             if clock.monotonic() >= until:
                 why = f"no ExternalSecret reads from the store `{self.options.store}`"
-                hints = ["add one to the repository, or remove this layer", again(self.ctx)]
+                hints = ["add one to the repository, or remove this layer", onward(self.ctx)]
                 raise Permanent("no secret came", where=f"layer `{self.layer}`", why=why, state=state_of(self),
                                 hints=hints)  # fmt: skip
             self.ctx.progress("waiting for the first ExternalSecret")
@@ -129,7 +130,7 @@ class Synced(Part):
             where=f"Secret {cipher.secret}, key `{cipher.key}`, layer `{self.layer}`",
             why=wrong,
             state=f"{state_of(self)}; with this pass nothing could be restored",
-            hints=[f"write the pass of `{cipher.equals}` into the store", again(self.ctx)],
+            hints=[f"write the pass of `{cipher.equals}` into the store", onward(self.ctx)],
         )
 
 

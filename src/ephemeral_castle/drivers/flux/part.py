@@ -12,11 +12,12 @@ from ephemeral_castle.drivers.flux.components import Components
 from ephemeral_castle.drivers.flux.options import FluxOptions
 from ephemeral_castle.drivers.flux.vocabulary import LAYER, LIFE, OWN
 from ephemeral_castle.errors import NotFound, Permanent
-from ephemeral_castle.model.castle import Repository, Verb
+from ephemeral_castle.model.castle import Repository
 from ephemeral_castle.model.step import Observation, State
 from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.driver import Context
 from ephemeral_castle.spi.kubernetes import Cluster
+from ephemeral_castle.spi.onward import onward
 from ephemeral_castle.spi.world import File, Source
 
 BUNDLE = "bundle"  # `Revision.source` of a commit from the copy in the treasury
@@ -123,14 +124,5 @@ class Part:
 
 
 def mending(ctx: Context) -> str:
-    """What a person does when the repository itself is at fault.
-
-    A new run finds a life that the record knows. One that it does not know yet only its own run can finish, and that
-    asks anew for the revision when it is resumed.
-    """
-    if ctx.request.verb is Verb.DRILL:
-        command = f"castle resume {ctx.run}" if ctx.request.keep else "castle drill"
-    else:
-        known = bool(ctx.record.site) and ctx.record.life == ctx.life and not ctx.passed_no_return
-        command = "castle raise" if known else f"castle resume {ctx.run}"
-    return f"mend and push it, then `{command}`"
+    """What a person does when the repository itself is at fault."""
+    return f"mend and push it, then `{onward(ctx)}`"
