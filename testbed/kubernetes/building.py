@@ -109,7 +109,9 @@ def _build_one(program: Program, go: Go, count: str, begun: float) -> None:
 def _compile(program: Program, go: Go, made: Path, what: str, begun: float) -> None:
     """Runs the compiler, and says so every 15 seconds."""
     flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", f"-ldflags={program.ldflags}"]
-    command = [go.path, "build", "-p", AT_ONCE, *flags, "-o", str(made), program.package]
+    # The kernel ends the compiler with its parent: an interrupt may come before Popen returned, or be a kill -9.
+    bound = ["setpriv", "--pdeathsig", "TERM"]
+    command = [*bound, go.path, "build", "-p", AT_ONCE, *flags, "-o", str(made), program.package]
     log = made.with_suffix(".log")
     with log.open("wb") as said:
         compiler = subprocess.Popen(

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -194,7 +195,7 @@ def test_an_ended_build_ends_its_compiler(tmp_path: Path, tool: Program, go: bui
     compiler = int((tmp_path / "calls").read_text().split()[0])
     process.terminate()
     assert process.wait(10) == 143
-    assert not Path(f"/proc/{compiler}").exists()
+    assert ended(compiler)
     assert not list((tmp_path / "store" / "programs").glob("build.*"))
     with (tmp_path / "store" / "programs" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -232,3 +233,33 @@ def test_our_own_go_leaves_nothing_in_the_home_directory(monkeypatch: pytest.Mon
 def test_where_things_lie() -> None:
     assert (places.ROOT / "scripts" / "kubernetes").exists()
     assert places.STORE.name == "kubernetes"
+
+
+def test_a_killed_build_leaves_no_compiler_behind(tmp_path: Path, tool: Program, go: building.Go) -> None:
+    """Whatever ends the build, also between the compiler's start and its parent's hold of it, ends the compiler."""
+    script = (
+        "from pathlib import Path; from testbed.kubernetes import building, programs\n"
+        f"programs.HERE, programs.STORE = Path({str(tmp_path)!r}), Path({str(tmp_path / 'store')!r})\n"
+        "tool = programs.Program('tool', 'tool', '.', 'example.org/tool')\n"
+        f"building.build([tool], building.Go({go.path!r}, '1.26'))\n"
+    )
+    (tmp_path / "calls").touch()
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env={**os.environ, "SLOW": "30"})
+    while not (tmp_path / "calls").read_text():
+        assert process.poll() is None
+    process.kill()
+    process.wait(10)
+    assert ended(int((tmp_path / "calls").read_text().split()[0]))
+
+
+def ended(pid: int) -> bool:
+    """Whether a process is gone, or dead and not yet buried, within ten seconds."""
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state in "ZX":
+            return True
+        time.sleep(0.1)
+    return False

@@ -21,8 +21,10 @@ from ephemeral_castle.drivers.compose import errand
 PODMAN = f"""\
 #!{sys.executable}
 # A podman that knows what the hand asks of it. Its containers lie in $PODMAN_STATE.
-import json, os, sys, time
+import fcntl, json, os, sys, time
 path = os.environ["PODMAN_STATE"]
+lock = open(path + ".lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX)  # the hand looks at several containers at once
 state = json.load(open(path))
 cs = state["containers"]
 args = sys.argv[1:]
@@ -73,8 +75,10 @@ sys.exit(code)
 # The runtime below podman: a check that it runs leaves no trace in podman's log.
 RUNC = f"""\
 #!{sys.executable}
-import json, os, sys
+import fcntl, json, os, sys
 path = os.environ["PODMAN_STATE"]
+lock = open(path + ".lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
 state = json.load(open(path))
 state["calls"].append(["runc", *sys.argv[1:]])
 json.dump(state, open(path + ".new", "w"))
@@ -180,7 +184,7 @@ def test_a_look_at_a_service_that_was_seen_well_asks_podman_for_its_state_only(h
     hand.service("web", check={**CHECK, "Test": ["CMD-SHELL", "wget", "-q"]})
     hand.service("plain")
     hand.do("up")
-    hand.do("health")
+    assert hand.do("health")["failed"] == []
     before = len(hand.calls())
     assert [each["health"] for each in hand.do("see", check=True)["containers"]] == ["healthy", ""]
     assert [call[:3] for call in hand.calls()[before:]] == [
