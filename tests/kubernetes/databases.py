@@ -36,7 +36,7 @@ sites:
       database:
         driver: postgres
         namespace: data
-        node: data
+        {home}
         databases: {{app: {{owner: app, init: init.sql}}}}
         users: {{app: {{}}, report: {{}}}}
         shared_buffers: 64MiB
@@ -52,7 +52,8 @@ PSQL = ("exec", "-n", "data", "database-0", "-c", "postgres", "--", "psql", "-qA
 class DatabaseCastle(KubernetesCastle):
     """One node for the control plane, one for the database."""
 
-    def __init__(self, base: Path, given: Parts) -> None:
+    def __init__(self, base: Path, given: Parts, home: str = "node: data") -> None:
+        self.home = home
         super().__init__(base, given, workers=("data",))
         (base / "init.sql").write_text(INIT)
 
@@ -60,6 +61,7 @@ class DatabaseCastle(KubernetesCastle):
         """Writes the definition."""
         text = DEFINITION.format(
             name=self.name,
+            home=self.home,
             treasury=self.treasury,
             registry=self.parts.registry,
             kit=self.parts.kit,
@@ -75,13 +77,20 @@ class DatabaseCastle(KubernetesCastle):
 
 
 @contextlib.contextmanager
-def standing(given: Parts) -> Iterator[DatabaseCastle]:
-    """A castle in its first life; no trace of it stays."""
+def castle_of(given: Parts, home: str = "node: data") -> Iterator[DatabaseCastle]:
+    """A castle that is not raised yet; no trace of it stays."""
     base = Path(tempfile.mkdtemp(prefix="castle-kubernetes-", dir="/var/tmp"))
-    made = DatabaseCastle(base, given)
+    made = DatabaseCastle(base, given, home)
     try:
-        made.raise_()
         yield made
     finally:
         made.down()
         shutil.rmtree(base, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def standing(given: Parts) -> Iterator[DatabaseCastle]:
+    """A castle in its first life, its database on a node's own disk."""
+    with castle_of(given) as made:
+        made.raise_()
+        yield made

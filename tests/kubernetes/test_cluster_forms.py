@@ -45,6 +45,28 @@ def test_of_three_control_planes_one_may_die(given: Parts) -> None:
         assert {alarm["mend"] for alarm in status["alarms"]} == {"castle raise"}
         castle.run("raise")
         assert castle.nodes() == dict.fromkeys(("control", "second", "third", "data"), True)
+        before = castle.facts("cluster/init")["ca"]
+        for number in (422, 421):  # lost with all that was on them, the one of the cluster's birth too
+            lost = f"{castle.name}-1-{number}"
+            assert castle.podman("rm", "-f", "-t", "0", lost).returncode == 0
+            assert castle.podman("volume", "rm", lost).returncode == 0
+            castle.run("raise", timeout=400)
+            assert castle.nodes() == dict.fromkeys(("control", "second", "third", "data"), True)
+            assert castle.facts("cluster/init")["ca"] == before
+        assert castle.objects("configmaps", "--field-selector=metadata.name=mark-1") != []
+
+
+def test_a_cluster_that_is_lost_for_good_is_not_replaced_by_an_empty_one(given: Parts) -> None:
+    with castle_of(given, workers=("data",)) as castle:
+        castle.raise_()
+        lost = f"{castle.name}-1-421"
+        assert castle.podman("rm", "-f", "-t", "0", lost).returncode == 0
+        assert castle.podman("volume", "rm", lost).returncode == 0
+        refused = castle.run("raise", ok=False)
+        assert refused.returncode == 9, refused.stdout + refused.stderr
+        assert "the cluster `cluster` of life 1 is lost" in refused.stdout + refused.stderr
+        castle.rebirth()
+        assert castle.nodes() == {"control": True, "data": True}
 
 
 def test_a_machine_alone_carries_everything(given: Parts) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from ephemeral_castle.drivers.kubeadm import access, layout, scripts
 from ephemeral_castle.drivers.kubeadm.endpoint import Endpoint
+from ephemeral_castle.drivers.kubeadm.join import Join
 from ephemeral_castle.drivers.kubeadm.options import HERE
 from ephemeral_castle.drivers.kubeadm.part import NOT_REACHED, PARTIAL, REACHED, Part, said
-from ephemeral_castle.errors import Transient
+from ephemeral_castle.errors import Refused, Transient
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.jobs import JobKey, Jobs
 
 LIMIT = 300.0  # seconds for kubeadm init, images included
+KIND = "cluster"  # in the record's inventory; its id is the fingerprint of its CA
 ANSWERS = 60.0  # seconds for the API server of a cluster that stands
 LOOKS = 0.1
 
@@ -24,6 +26,9 @@ class Init(Part):
             return Observation(NOT_REACHED, "a new machine")
         standing = await self.stands(await self.ctx.machine(self.name))
         if not standing.member:
+            if await self.member() is not None:
+                return Observation(NOT_REACHED, f"{self.name} is lost to the cluster, which stands without it")
+            self._not_twice()
             begun = "an earlier try broke off" if standing.begun else "no cluster yet"
             return Observation(PARTIAL if standing.begun else NOT_REACHED, begun)
         if not await (await self.cluster()).ready():
@@ -31,13 +36,17 @@ class Init(Part):
         return await self.facts()
 
     async def act(self) -> Observation:
-        """Runs `kubeadm init` to its end, or waits for a cluster that stands already.
+        """Runs `kubeadm init` to its end, or waits for a cluster that stands already, or joins it again.
 
         Raises:
-            Transient: kubeadm failed, or the API server does not come up.
+            Transient: kubeadm failed, or the API server does not come up. Refused: the cluster of this life is lost.
         """
         machine = await self.ctx.machine(self.name)
         if self.untouched or not (await self.stands(machine)).member:
+            if not self.untouched and await self.member() is not None:
+                await Join(self.ctx, self.desk, self.name).act()
+                return await self.facts()
+            self._not_twice()
             await self.desk.forget(self.ctx.life)
             jobs = Jobs(machine.transport.run, f"machine {self.name}")
             result = await jobs.do(JobKey(self.ctx.run, f"{self.layer}-init"), [scripts.NODE, "init"], timeout=LIMIT)
@@ -51,6 +60,21 @@ class Init(Part):
                 )
         await self._answers()
         return await self.facts()
+
+    def _not_twice(self) -> None:
+        """A life has one cluster: where that is lost, another one would be empty under its name.
+
+        Raises:
+            Refused: the record knows one of this life.
+        """
+        known = self.ctx.record.inventory.get(str(self.ctx.life), [])
+        if any(item.get("kind") == KIND and item.get("name") == self.layer for item in known):
+            raise Refused(
+                f"the cluster `{self.layer}` of life {self.ctx.life} is lost",
+                why="the record knows it, and no machine of its control plane has anything of it",
+                state="nothing was changed; what other machines still carry of it was not touched",
+                hints=["castle status", "castle rebirth, which raises a new one with what the treasury holds"],
+            )
 
     async def _answers(self) -> None:
         """Waits for the API server, by the way that everybody else takes.
@@ -79,6 +103,9 @@ class Init(Part):
         host, port = layout.endpoint(self.options, self.gateway)
         where = {"address": host, "port": port}
         print_ = access.fingerprint(ca)
+        created = {"created": [{"kind": KIND, "id": print_, "name": self.layer}]}
         facts = {"server": self.server, "ca": print_, "endpoint": where, "nodes": [node.name for node in self.nodes]}
         inside = {"inside": {self.layer: where}} if self.options.endpoint == HERE else {}
-        return Observation(REACHED, f"{self.options.version} at {self.server}, CA {print_[:16]}", {**facts, **inside})
+        return Observation(
+            REACHED, f"{self.options.version} at {self.server}, CA {print_[:16]}", {**facts, **inside, **created}
+        )

@@ -79,7 +79,9 @@ class Join(Part):
             )
 
     async def _forget(self, machine: Machine) -> None:
-        """Takes away what an earlier try left, on the machine first: its kubelet would show the node again.
+        """Takes away what an earlier try, or a machine that was lost, left behind.
+
+        The machine comes first: its kubelet would show the node again. A lost member of etcd counts for the majority.
 
         Raises:
             Transient: it does not go.
@@ -88,6 +90,11 @@ class Join(Part):
         result = await jobs.do(key, [scripts.NODE, "clear"], timeout=120, again=True)
         if not result.ok:
             raise Transient("what an earlier try left does not go", where=f"machine {self.name}", why=said(result))
+        if self.node.control:
+            other = await self._other()
+            result = await other.transport.run([scripts.NODE, "lost", machine.address], timeout=60)
+            if not result.ok:
+                raise Transient("etcd keeps a member that is lost", where=f"machine {other.name}", why=said(result))
         await (await self.cluster()).delete(self.ref)
 
     async def _run(self, machine: Machine, token: str) -> Result:
@@ -129,9 +136,16 @@ class Join(Part):
         except CastleError as error:
             self.ctx.diagnostic("warning", f"the token of {self.name} ends in {LIFETIME / 60:g} minutes only: {error}")
 
+    async def _other(self) -> Machine:
+        """A control plane that belongs to the cluster. Raises Transient: there is none."""
+        found = await self.member()
+        if found is None:
+            raise Transient("no control plane of the cluster is left", where=self.layer, why="none has its keys")
+        return found
+
     async def _pki(self) -> bytes:
-        """The keys that all control planes share, from the first one; they pass through this process only."""
-        first = await self.ctx.machine(self.options.control[0])
+        """The keys that all control planes share, from one that has them; they pass through this process only."""
+        first = await self._other()
         command = f"tar -c -C /etc/kubernetes/pki {' '.join(scripts.SHARED)} | base64"
         result = await first.transport.run(["sh", "-c", command], timeout=30)
         if not result.ok or not result.out.strip():

@@ -128,9 +128,34 @@ class Part:
             str(told.get("digest", "")), str(told.get("member", "")), "containerd" in told, begun="begun" in told
         )
 
+    async def member(self) -> Machine | None:
+        """A machine of the control plane that belongs to the cluster, other than this step's own; None when none does.
+
+        Raises:
+            Unreachable: one of them cannot be seen, and none of the others belongs to it.
+        """
+        silent: Unreachable | None = None
+        for name in self.options.control:
+            if name == self.name:
+                continue
+            machine = await self.ctx.machine(name)
+            try:
+                standing = await self.stands(machine)
+            except Unreachable as error:
+                silent = error
+                continue
+            if standing.member:
+                return machine
+        if silent is not None:
+            raise silent
+        return None
+
 
 def said(result: Result) -> str:
-    """Why kubeadm failed: its errors, without warnings and the advice behind them."""
-    lines = [line.strip() for line in result.err.splitlines()]
+    """Why kubeadm failed: its errors, without warnings and the advice behind them.
+
+    Never its standard output: the token of a birth stands there.
+    """
+    lines = [line.strip() for line in result.err.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"error\b|\[ERROR |\[?fatal", line, re.IGNORECASE)]
-    return " / ".join(errors[-4:]) or result.last_words()
+    return " / ".join(errors[-4:] or lines[-3:]) or f"it ended with {result.code} and said nothing"

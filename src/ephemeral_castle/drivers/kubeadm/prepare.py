@@ -145,7 +145,13 @@ class Wake(Part):
             seen = await Endpoint(self.ctx).of(self.ctx.old_life)
             if seen is None or not seen.running:
                 return Observation(NOT_REACHED, "its load balancer does not run")
-        if not await (await self.cluster(old=True)).ready():
+        try:
+            answers = await (await self.cluster(old=True)).ready()
+        except Refused:
+            raise
+        except CastleError as error:  # no key of it, or no machine: the act finds out whether that passes
+            return Observation(NOT_REACHED, str(error))
+        if not answers:
             return Observation(NOT_REACHED, "its API server does not answer")
         return Observation(REACHED, "it answers")
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 NODE = "/etc/castle/node"  # the program below, on the machine
 SOCKET = "/run/containerd/containerd.sock"
 ENCRYPTION = "/etc/kubernetes/pki/encryption.json"  # below the folder that kubeadm mounts into the API server
-COREDNS = "/etc/castle/coredns.yaml"
 INIT = "/etc/castle/init.yaml"
 JOIN = "/run/castle/join.yaml"
 PATCHES = "/etc/castle/patches"
@@ -93,6 +92,23 @@ clear() {{
   rm -f /run/castle/hold.kubelet
 }}
 
+# kubeadm makes a token whether one is wanted or not; this one is known to nobody, and ends within a minute.
+configuration() {{
+  token=$(tr -dc a-z0-9 < /dev/urandom | head -c 22)
+  text=$(cat {INIT})
+  token=${{token%????????????????}}.${{token#??????}}
+  printf '%s' "${{text%%@TOKEN@*}}$token${{text#*@TOKEN@}}" > "$1"
+}}
+
+# Asks etcd on this machine: a path and a body, JSON both ways.
+etcd() {{
+  printf 'POST %s HTTP/1.0\\r\\nHost: etcd\\r\\nContent-Type: application/json\\r\\nContent-Length: %s\\r\\n\\r\\n%s' \\
+    "$1" "${{#2}}" "$2" |
+    openssl s_client -quiet -verify_return_error -connect 127.0.0.1:2379 -CAfile /etc/kubernetes/pki/etcd/ca.crt \\
+      -cert /etc/kubernetes/pki/etcd/healthcheck-client.crt -key /etc/kubernetes/pki/etcd/healthcheck-client.key \\
+      2>/dev/null
+}}
+
 member() {{
   echo "$1" > /etc/castle/member.new
   mv /etc/castle/member.new /etc/castle/member
@@ -107,12 +123,7 @@ init)
 {{"apiVersion": "apiserver.config.k8s.io/v1", "kind": "EncryptionConfiguration", "resources": [{{
   "resources": ["secrets"], "providers": [{{"secretbox": {{"keys": [{{"name": "life", "secret": "$key"}}]}}}}]}}]}}
 KEY
-  # kubeadm makes a token whether one is wanted or not; this one is known to nobody.
-  token=$(tr -dc a-z0-9 < /dev/urandom | head -c 22)
-  text=$(cat {INIT})
-  token=${{token%????????????????}}.${{token#??????}}
-  printf '%s' "${{text%%@TOKEN@*}}$token${{text#*@TOKEN@}}" > /run/castle/init.yaml
-  kubeadm init phase addon coredns --print-manifest --config /run/castle/init.yaml > {COREDNS}
+  configuration /run/castle/init.yaml
   kubeadm init --config /run/castle/init.yaml
   rm -f /run/castle/init.yaml
   member init
@@ -128,6 +139,19 @@ join)
   member join
   ;;
 clear) clear ;;
+coredns)
+  configuration /run/castle/coredns.yaml
+  kubeadm init phase addon coredns --print-manifest --config /run/castle/coredns.yaml
+  rm -f /run/castle/coredns.yaml
+  ;;
+lost) # ADDRESS: the member of etcd that was there is lost with its machine; a majority that waits for it may never come
+  members=$(etcd /v3/cluster/member/list '{{}}')
+  case $members in *'"members"'*) ;; *) echo "etcd does not answer: $members" >&2; exit 1 ;; esac
+  id=$(printf '%s' "$members" | tr '{{' '\\n' | grep "https://$2:2380" | sed 's/.*"ID":"\\([0-9]*\\)".*/\\1/')
+  [ -n "$id" ] || exit 0
+  said=$(etcd /v3/cluster/member/remove '{{"ID": "'"$id"'"}}')
+  case $said in *'"members"'*) ;; *) echo "etcd keeps the lost member: $said" >&2; exit 1 ;; esac
+  ;;
 prefetch)
   while read -r image; do
     case $2:$image in

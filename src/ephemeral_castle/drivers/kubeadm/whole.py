@@ -6,7 +6,7 @@ import asyncio
 
 from ephemeral_castle.drivers.kubeadm import coredns, scripts
 from ephemeral_castle.drivers.kubeadm.join import JOINING
-from ephemeral_castle.drivers.kubeadm.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.kubeadm.part import NOT_REACHED, REACHED, Part, said
 from ephemeral_castle.errors import Transient
 from ephemeral_castle.manifests.readiness import Stage
 from ephemeral_castle.manifests.ready import judge
@@ -38,9 +38,9 @@ class Dns(Part):
     async def act(self) -> Observation:
         """Applies kubeadm's manifests, adapted."""
         machine = await self.ctx.machine(self.options.control[0])
-        result = await machine.transport.run(["cat", scripts.COREDNS], timeout=30)
+        result = await machine.transport.run([scripts.NODE, "coredns"], timeout=60)
         if not result.ok:
-            raise Transient("kubeadm's manifests of DNS are not there", where=machine.name, why=result.last_words())
+            raise Transient("kubeadm does not print its manifests of DNS", where=machine.name, why=said(result))
         stock = coredns.documents(result.out)
         cluster = await self.cluster()
         *first, last = coredns.adapted(stock, self.text(), len(self.nodes))

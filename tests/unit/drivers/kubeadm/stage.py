@@ -29,6 +29,7 @@ class PlayedMachine:
         self.fails: dict[str, Result] = {}
         self.jobs: list[str] = []
         self.given: list[bytes] = []
+        self.asked: list[list[str]] = []
 
     async def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0) -> Result:
         """Answers as its transport would."""
@@ -45,7 +46,12 @@ class PlayedMachine:
         if words[:2] == ["sh", "-c"] and "tar -xo -C /" in words[2]:
             self.digest, self.containerd = words[4], True
             return self.fails.get("configure", Result(0, "", ""))
-        self.given.append(stdin)
+        if words[:2] == ["sh", "-c"] and words[2].startswith("tar -c -C /etc/kubernetes/pki"):
+            return Result(0, "a2V5cw==\n", "")
+        if stdin:
+            self.given.append(stdin)
+        else:
+            self.asked.append(words[1:])
         return Result(0, "", "")
 
     async def spawn(self, argv: Sequence[str]) -> Process:
@@ -138,7 +144,7 @@ class Played:
         self.now = 0.0
         self.request = Request(verb=verb, castle=CASTLE, site=SITE)
         self.attempt, self.old_life, self.life, self.passed = 2, 1, 2, False
-        self.desk = Desk()
+        self.desk, self.record = Desk(), RECORD
 
     def context(self) -> Any:
         """As a step sees it."""
@@ -175,7 +181,7 @@ class Played:
             kubernetes=lambda access: self.cluster,
         )  # fmt: skip
         return SimpleNamespace(
-            world=world, options=self.options, layer=LAYER, request=self.request, record=RECORD, run="r1",
+            world=world, options=self.options, layer=LAYER, request=self.request, record=self.record, run="r1",
             attempt=self.attempt, old_life=self.old_life, life=self.life, passed_no_return=self.passed,
             facts=lambda step: self.known.get(step, {}), machine=machine, intent=intent,
             diagnostic=lambda severity, text: self.said.append(f"{severity}: {text}"),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import tarfile
+from pathlib import Path
 
+import pytest
 import yaml
 
 from ephemeral_castle.drivers.kubeadm import configs, layout, scripts
@@ -59,6 +62,36 @@ def test_every_image_comes_from_the_mirror_under_its_own_name() -> None:
     assert layout.mirror_url(options(), SITE, "10.0.0.1") == "http://10.0.0.1:5000"
     assert layout.mirror_url(options(mirror="https://r.example"), SITE, "10.0.0.1") == "https://r.example"
     assert "etc/containerd/certs.d/_default/hosts.toml" in files("data")
+
+
+@pytest.mark.parametrize("name", ["LOOK", "CONFIGURE", "PROGRAM", "CONTAINERD", "KUBELET"])
+def test_what_runs_on_machines_are_sound_scripts(name: str) -> None:
+    text = getattr(scripts, name)
+    done = subprocess.run(["sh", "-n"], input=text, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\r" not in text
+
+
+def test_the_lost_member_of_etcd_is_found_by_its_address(tmp_path: Path) -> None:
+    """Its name is empty when it never started; ids are texts of digits, of which a shell must not make numbers."""
+    members = (
+        '{"header":{"cluster_id":"14841639068965178418"},"members":[{"ID":"10276657743932975437","name":"control",'
+        '"peerURLs":["https://10.0.0.16:2380"],"clientURLs":["https://10.0.0.16:2379"]},{"ID":"9372538179322589801",'
+        '"peerURLs":["https://10.0.0.17:2380"]}]}'
+    )
+    asked = tmp_path / "asked"
+    played = f"""etcd() {{ echo "$1 $2" >> {asked}; printf '%s' '{members}'; }}"""
+    start, end = scripts.PROGRAM.index("etcd() {"), scripts.PROGRAM.index("member() {")
+    text = scripts.PROGRAM.replace(scripts.PROGRAM[start:end], played + "\n").replace(
+        "cat /etc/castle/programs", "echo"
+    )
+    for address in ("10.0.0.17", "10.0.0.99"):
+        subprocess.run(["sh", "-s", "lost", address], input=text, text=True, check=True)
+    assert asked.read_text().splitlines() == [
+        "/v3/cluster/member/list {}",
+        '/v3/cluster/member/remove {"ID": "9372538179322589801"}',
+        "/v3/cluster/member/list {}",
+    ]
 
 
 def test_containerd_reads_the_mirrors_and_leaves_the_computers_limits_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import tarfile
@@ -84,6 +85,14 @@ async def test_the_birth_is_a_job_and_its_failure_is_told_without_kubeadms_warni
     with pytest.raises(Transient) as raised:
         await part(Init, played, "control").act()
     assert raised.value.why == "error: the kubelet is not healthy"
+
+
+async def test_what_kubeadm_prints_is_never_told_since_a_token_stands_there() -> None:
+    played = Played()
+    played.machines["control"].fails["init"] = Result(1, "[bootstrap-token] Using token: abcdef.0123456789abcdef\n", "")
+    with pytest.raises(Transient) as raised:
+        await part(Init, played, "control").act()
+    assert raised.value.why == "it ended with 1 and said nothing"
 
 
 async def test_an_api_server_that_does_not_answer_is_no_bug_and_says_why() -> None:
@@ -171,18 +180,49 @@ async def test_a_control_plane_is_given_the_keys_that_all_share_and_a_worker_is_
     played.attempt = 1
     ref = Ref("v1", "Node", "b")
     played.cluster.objects[ref] = bed.node("b", "")
-
-    async def keys(argv: Any, **_: Any) -> Result:
-        if argv[-1].startswith("tar -c -C /etc/kubernetes/pki"):
-            return Result(0, "a2V5cw==\n", "")
-        return await real(argv, **_)
-
-    first = played.machines["control"]
-    real = first.run
-    first.run = keys  # type: ignore[method-assign]
     await part(Join, played, "b").act()
     with tarfile.open(fileobj=io.BytesIO(played.machines["b"].given[0])) as archive:
         assert archive.getnames() == ["run/castle/join.yaml", "run/castle/pki.tar"]
+
+
+async def test_a_control_plane_that_was_lost_leaves_etcd_before_it_joins_again() -> None:
+    """Etcd would wait for the lost one: a plain join hangs, and leaves half of another."""
+    played = born(control=["control", "b", "c"], workers=["data"])
+    played.cluster.objects[Ref("v1", "Node", "b")] = bed.node("b", "")
+    with pytest.raises(AssertionError, match="does not exist"):  # nobody plays the kubelet that shows it again
+        await part(Join, played, "b").act()
+    assert played.machines["control"].asked[0] == ["lost", "10.0.0.17"]
+    assert played.machines["b"].jobs == ["clear", "join"]
+
+
+async def test_a_first_machine_that_was_lost_joins_the_cluster_that_stands_without_it() -> None:
+    """A second birth would be another cluster under the same name, and the load balancer would send half to each."""
+    played = born(control=["control", "b", "c"], workers=["data"])
+    first, second = played.machines["control"], played.machines["b"]
+    first.member, first.begun, second.member = "", False, "init"
+    found = await seen(Init, played, "control")
+    assert (found.state, found.detail) == (NOT_REACHED, "control is lost to the cluster, which stands without it")
+    played.cluster.objects[Ref("v1", "Node", "control")] = bed.node("control", "")
+    with pytest.raises(AssertionError, match="does not exist"):
+        await part(Init, played, "control").act()
+    assert first.jobs == ["clear", "join"]
+
+
+async def test_a_cluster_that_the_record_knows_and_no_machine_has_is_not_born_again() -> None:
+    played = Played()
+    whole = await seen(Init, born(), "control")
+    played.record = dataclasses.replace(bed.RECORD, inventory={"2": whole.facts["created"]})
+    for deed in (part(Init, played, "control").observe, part(Init, played, "control").act):
+        with pytest.raises(Refused, match="the cluster `cluster` of life 2 is lost"):
+            await deed()
+    assert played.machines["control"].jobs == []
+
+
+async def test_a_control_plane_that_cannot_be_seen_may_have_the_cluster() -> None:
+    played = Played(control=["control", "b", "c"], workers=["data"])
+    played.machines["c"].silent = True
+    with pytest.raises(Unreachable):
+        await seen(Init, played, "control")
 
 
 async def test_a_node_counts_only_when_the_cluster_calls_it_ready() -> None:
@@ -319,6 +359,16 @@ async def test_a_dead_cluster_is_told_and_keeps_nobody() -> None:
     assert found.state is REACHED
     assert found.waived == "it does not answer: no answer within 30 s"
     assert any(text.startswith("warning: the cluster of life 1 does not answer") for text in played.said)
+
+
+async def test_a_cluster_whose_key_is_lost_is_a_dead_one() -> None:
+    """Its machine was lost: whoever only looked gave up, and no raise could begin."""
+    played = Played(podman=lambda argv: Result(0, bed.podman_ps(1, RIGHT_OLD), ""))
+    played.machines["control"].silent = True
+    assert (await seen(Wake, played)).detail == "the key of the cluster cannot be read"
+    found = await part(Wake, played).act()
+    assert found.state is REACHED
+    assert found.waived.startswith("it does not answer: the key of the cluster cannot be read (control: ")
 
 
 async def test_where_no_old_machine_is_nothing_is_woken() -> None:

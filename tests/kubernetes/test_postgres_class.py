@@ -1,0 +1,74 @@
+"""A database on volumes of a storage class: made by a provisioner, in a cluster that knows it only a while later."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.writers import Writer
+from tests.kubernetes.castles import parts
+from tests.kubernetes.control import ROOT
+from tests.kubernetes.databases import KUBECTL, DatabaseCastle, castle_of
+
+pytestmark = [pytest.mark.kubernetes, pytest.mark.machines, pytest.mark.timeout(900)]
+PROVISIONER = (Path(__file__).parent / "local_path.yaml").read_text()
+APPLY = f'printf %s "$1" | {" ".join(KUBECTL)} apply -f -'
+
+
+@contextlib.contextmanager
+def provisioned(castle: DatabaseCastle, life: int) -> Iterator[None]:
+    """As whoever sets up a cluster does: the class comes when its API server answers."""
+    stop = threading.Event()
+
+    def apply() -> None:
+        machine = f"{castle.name}-{life}-421"
+        while not stop.is_set():
+            if castle.podman("exec", machine, "sh", "-c", APPLY, "apply", PROVISIONER).returncode == 0:
+                return
+            time.sleep(1)
+
+    worker = threading.Thread(target=apply)
+    worker.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        worker.join(30)
+
+
+@pytest.fixture(scope="module")
+def castle() -> Iterator[DatabaseCastle]:
+    with parts() as given, castle_of(given, home="storage_class: local-path") as made:
+        images = [str(ROOT / "scripts/kubernetes"), "images", f"http://{given.registry}", "local-path-provisioner"]
+        subprocess.run(images, check=True, timeout=600)
+        with provisioned(made, 1):
+            made.raise_()
+        yield made
+
+
+def test_it_is_reborn_onto_new_volumes_of_its_class(castle: DatabaseCastle) -> None:
+    with Writer(castle) as writer:
+        writer.wait_for(20)
+        with provisioned(castle, 2):
+            castle.rebirth()
+        writer.wait_for(writer.count() + 5)
+    assert writer.missing(2) == set()
+    claims = castle.objects("pvc", "-n", "data")
+    assert {claim["spec"]["storageClassName"] for claim in claims} == {"local-path"}
+    # Nothing in it is root: the class hands volumes over, and the kubelet their groups.
+    pod = castle.objects("pods", "-n", "data", "-l", "castle.part=database")[0]["spec"]
+    assert all("runAsUser" not in each["securityContext"] for each in pod["initContainers"])
+
+
+def test_a_seal_is_opened_again_on_the_same_volumes(castle: DatabaseCastle) -> None:
+    life = castle.life()
+    rows = castle.sql("select count(*) from ledger", life=life)
+    castle.run("seal")
+    castle.run("raise")
+    assert castle.sql("select count(*) from ledger", life=life) == rows
