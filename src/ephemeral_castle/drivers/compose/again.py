@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ephemeral_castle.drivers.compose import errand
-from ephemeral_castle.drivers.compose.part import NOT_REACHED, REACHED
 from ephemeral_castle.drivers.compose.still import Still
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 
 class Again(Still):

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ephemeral_castle.drivers.compose import errand
-from ephemeral_castle.drivers.compose.part import NOT_REACHED, REACHED, mending
+from ephemeral_castle.drivers.compose.part import mending
 from ephemeral_castle.drivers.compose.up import FRESH, Up
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 LONGEST = 400  # characters of a program's words in one message
 

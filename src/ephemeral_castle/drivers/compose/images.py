@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 
 from ephemeral_castle.drivers.compose.finding import Finding, Place
 from ephemeral_castle.drivers.compose.options import ComposeOptions, ImageOptions
-from ephemeral_castle.drivers.compose.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.compose.part import Part
 from ephemeral_castle.drivers.compose.reading import Wanted, read
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.castle import Layer
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 from ephemeral_castle.spi.world import File, Recipe, Source
 
 Read = Callable[[str], Awaitable[Mapping[str, File]]]

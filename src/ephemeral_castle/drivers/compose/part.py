@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from ephemeral_castle.drivers.compose import reading
 from ephemeral_castle.drivers.compose.machines import kept_on, machines_of
 from ephemeral_castle.drivers.compose.options import ComposeOptions
 from ephemeral_castle.drivers.compose.reading import Reading, Wanted
-from ephemeral_castle.errors import NotFound, Permanent
 from ephemeral_castle.model.castle import Layer, Role
-from ephemeral_castle.model.step import Observation, State
+from ephemeral_castle.spi import part
+from ephemeral_castle.spi.checkout import Checkout, source_of
 from ephemeral_castle.spi.driver import Context, Request
 from ephemeral_castle.spi.onward import onward
 from ephemeral_castle.spi.world import File, Source
-
-REACHED, NOT_REACHED = State.REACHED, State.NOT_REACHED
 
 
 @dataclass
@@ -26,65 +23,32 @@ class Desk:
     """What one layer remembers while a runner lives.
 
     Attributes:
-        files: of a directory at a commit.
+        checkout: the repository's files.
         has_tool: machines that have podman-compose since their last start, as they said themselves.
         well: machines whose services were all seen running and healthy, by when that was (monotonic seconds).
     """
 
-    files: dict[tuple[str, str], Mapping[str, File]] = field(default_factory=dict)
+    checkout: Checkout = field(default_factory=Checkout)
     has_tool: set[str] = field(default_factory=set)
     well: dict[str, float] = field(default_factory=dict)
 
 
-class Part:
-    """One action of the driver on one step. `observe` never changes anything."""
+class Part(part.Part[ComposeOptions]):
+    """One action of the driver on one step, or on one machine of it."""
 
     def __init__(self, ctx: Context, desk: Desk, machine: str = "") -> None:
-        self.ctx = ctx
+        super().__init__(ctx)
         self.desk = desk
-        self.options: ComposeOptions = ctx.options
-        self.layer = ctx.layer.id
         self.name = machine
-
-    async def observe(self) -> Observation:
-        """Relative to the step's goal."""
-        return Observation(NOT_REACHED)
-
-    async def act(self) -> Observation | None:
-        """Does it."""
-        return None
-
-    async def undo(self) -> str:
-        """Takes it back."""
-        return "nothing to undo"
-
-    def facts(self, action: str) -> Mapping[str, Any]:
-        """Facts of another step of this layer."""
-        return self.ctx.facts(f"{self.layer}.{action}")
 
     @property
     def source(self) -> Source:
         """The castle's repository. Raises Permanent where the definition names none."""
-        found = self.ctx.world.source
-        if found is None:
-            raise Permanent(
-                "this castle has no repository",
-                why=f"layer `{self.layer}` reads its projects from one",
-                state="nothing was changed",
-                hints=["add `repository: {url: ..., ref: main}` to the definition", "castle plan"],
-            )
-        return found
+        return source_of(self.ctx, "reads its projects from one")
 
     async def files(self, sha: str, folder: str) -> Mapping[str, File]:
         """The files of a directory at a commit; read once."""
-        key = (sha, folder)
-        if key not in self.desk.files:
-            try:
-                self.desk.files[key] = await self.source.read(sha, folder)
-            except NotFound:  # another computer's runner resolved it, or the cache was cleared: fetch it again
-                await self.source.resolve(sha)
-                self.desk.files[key] = await self.source.read(sha, folder)
-        return self.desk.files[key]
+        return await self.desk.checkout.files(self.source, sha, folder)
 
     def wanted(self, machine: str) -> Wanted:
         """What the layer says about the project of a machine."""

@@ -9,9 +9,10 @@ from typing import Any
 from ephemeral_castle.drivers.compose import errand
 from ephemeral_castle.drivers.compose.images import Images
 from ephemeral_castle.drivers.compose.living import Unmade
-from ephemeral_castle.drivers.compose.part import REACHED, Desk, Part
+from ephemeral_castle.drivers.compose.part import Desk, Part
 from ephemeral_castle.drivers.compose.up import Up
 from ephemeral_castle.spi.driver import Context
+from ephemeral_castle.spi.part import REACHED
 
 
 async def settled(ctx: Context, desk: Desk) -> str:

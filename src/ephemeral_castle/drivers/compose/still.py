@@ -7,10 +7,11 @@ from typing import Any
 
 from ephemeral_castle.drivers.compose import errand
 from ephemeral_castle.drivers.compose.hand.podman import LABEL
-from ephemeral_castle.drivers.compose.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.compose.part import Part
 from ephemeral_castle.errors import Transient
 from ephemeral_castle.model.castle import Role
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 from ephemeral_castle.spi.world import Machine
 
 NONE: Mapping[str, list[str]] = {"stilled": [], "names": []}

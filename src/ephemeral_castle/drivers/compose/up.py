@@ -8,9 +8,10 @@ from typing import Any
 from ephemeral_castle.drivers.compose import errand, finding
 from ephemeral_castle.drivers.compose.living import Living, Unmade
 from ephemeral_castle.drivers.compose.parcel import Parcel, asked
-from ephemeral_castle.drivers.compose.part import NOT_REACHED, REACHED, mending
+from ephemeral_castle.drivers.compose.part import mending
 from ephemeral_castle.errors import Refused
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 from ephemeral_castle.spi.world import Machine
 
 FRESH = 30.0  # seconds for which a look at health counts: as long as it takes from one step to the next

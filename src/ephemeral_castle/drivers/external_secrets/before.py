@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ephemeral_castle.drivers.external_secrets.part import REACHED, Part
+from ephemeral_castle.drivers.external_secrets.part import Part
 from ephemeral_castle.errors import CastleError, Refused
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi.part import REACHED
 
 
 class Before(Part):

@@ -11,32 +11,21 @@ from ephemeral_castle.drivers.external_secrets.objects import External
 from ephemeral_castle.drivers.external_secrets.options import CipherOptions, ExternalSecretsOptions
 from ephemeral_castle.drivers.external_secrets.vocabulary import API, EXTERNAL
 from ephemeral_castle.errors import NotFound, Permanent
-from ephemeral_castle.model.step import Observation, State
+from ephemeral_castle.spi import part
 from ephemeral_castle.spi.driver import Context
 from ephemeral_castle.spi.kubernetes import Cluster, Manifest, Ref
 from ephemeral_castle.spi.onward import onward
 from ephemeral_castle.spi.secret import Secret
 
-REACHED, NOT_REACHED = State.REACHED, State.NOT_REACHED
 T = TypeVar("T")
 
 
-class Part:
-    """One action of the driver on one step. `observe` never changes anything."""
+class Part(part.Part[ExternalSecretsOptions]):
+    """One action of the driver on one step."""
 
     def __init__(self, ctx: Context) -> None:
-        self.ctx = ctx
-        self.options: ExternalSecretsOptions = ctx.options
-        self.layer = ctx.layer.id
+        super().__init__(ctx)
         self.store: Ref = objects.store_of(self.options.store)
-
-    async def observe(self) -> Observation:
-        """Relative to the step's goal."""
-        return Observation(NOT_REACHED)
-
-    async def act(self) -> Observation | None:
-        """Does it."""
-        return None
 
     async def listed(self, cluster: Cluster) -> list[Manifest]:
         """Every ExternalSecret that reads from the store; none while the cluster does not know the kind."""

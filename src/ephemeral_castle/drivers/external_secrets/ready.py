@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ephemeral_castle.drivers.external_secrets.asking import Asking
-from ephemeral_castle.drivers.external_secrets.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.external_secrets.part import Part
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.manifests import ready as rules
 from ephemeral_castle.manifests.readiness import Readiness, Stage, condition, waiting
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.kubernetes import Manifest
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 UNKNOWN = "ValidationUnknown"
 

@@ -8,7 +8,7 @@ from typing import Any
 from ephemeral_castle.drivers.external_secrets import objects
 from ephemeral_castle.drivers.external_secrets.asking import Asking, asked, state_of
 from ephemeral_castle.drivers.external_secrets.objects import External
-from ephemeral_castle.drivers.external_secrets.part import NOT_REACHED, REACHED, Part, together
+from ephemeral_castle.drivers.external_secrets.part import Part, together
 from ephemeral_castle.drivers.external_secrets.vocabulary import API, DELETED, EXTERNAL, MISSING
 from ephemeral_castle.errors import NotFound, Permanent
 from ephemeral_castle.manifests import ready as rules
@@ -16,6 +16,7 @@ from ephemeral_castle.manifests.readiness import Readiness, condition, ready, to
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.kubernetes import Cluster, Judge, Manifest, Ref
 from ephemeral_castle.spi.onward import onward
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 TICK = 1.0  # seconds between two looks for the first ExternalSecret
 

@@ -6,12 +6,13 @@ import asyncio
 from typing import Any
 
 from ephemeral_castle.drivers.flux import flags
-from ephemeral_castle.drivers.flux.part import REACHED, Part
+from ephemeral_castle.drivers.flux.part import Part
 from ephemeral_castle.drivers.flux.vocabulary import TITLE
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.manifests.ready import judge
 from ephemeral_castle.model.step import Observation, State
 from ephemeral_castle.spi.kubernetes import Manifest, Ref, Stage
+from ephemeral_castle.spi.part import REACHED
 
 LONGEST = 300.0  # seconds for a controller to run: its image may have to be pulled first
 NEEDED = ("source-controller", "kustomize-controller")

@@ -8,10 +8,11 @@ import secrets
 from collections.abc import Mapping
 
 from ephemeral_castle.drivers.flux.address import Said, Value, opener
-from ephemeral_castle.drivers.flux.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.flux.part import Part
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.kubernetes import Cluster, Manifest, Ref
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 from ephemeral_castle.spi.secret import Secret
 
 CA = "ca.crt"

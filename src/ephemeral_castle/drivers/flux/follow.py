@@ -13,12 +13,13 @@ from ephemeral_castle.drivers.flux import sync, units
 from ephemeral_castle.drivers.flux.fetching import Fetching
 from ephemeral_castle.drivers.flux.graph import Graph, Seen
 from ephemeral_castle.drivers.flux.pace import Pace
-from ephemeral_castle.drivers.flux.part import NOT_REACHED, REACHED, Part, mending
+from ephemeral_castle.drivers.flux.part import Part, mending
 from ephemeral_castle.drivers.flux.units import Goal, Stage
 from ephemeral_castle.drivers.flux.vocabulary import GIT, KUSTOMIZATION, KUSTOMIZE, REQUESTED, SOURCE
 from ephemeral_castle.errors import CastleError, NotFound, Permanent, Transient
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.kubernetes import Change, Cluster, Ref
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 TICK = 0.5  # seconds between two decisions when nothing changes
 SETTLED = 3.0  # seconds without any change after which a graph in which nothing moves is frozen

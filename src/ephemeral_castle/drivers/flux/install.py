@@ -11,7 +11,7 @@ from typing import Any
 
 from ephemeral_castle.drivers.flux import flags
 from ephemeral_castle.drivers.flux.components import Components
-from ephemeral_castle.drivers.flux.part import NOT_REACHED, REACHED, Part, mending
+from ephemeral_castle.drivers.flux.part import Part, mending
 from ephemeral_castle.drivers.flux.vocabulary import DIGEST, OWN
 from ephemeral_castle.errors import NotFound, Refused
 from ephemeral_castle.manifests.order import CRD, stages
@@ -19,6 +19,7 @@ from ephemeral_castle.manifests.ready import judge
 from ephemeral_castle.model.step import Observation, State
 from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.kubernetes import Cluster, Manifest, Ref
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 AT_ONCE = 8  # objects; the API server takes more, but each CRD costs it some work
 ESTABLISHED = 60.0  # seconds for a CRD

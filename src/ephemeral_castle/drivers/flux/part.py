@@ -4,58 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from ephemeral_castle.drivers.flux import components, sync
 from ephemeral_castle.drivers.flux.address import Reached, reached
 from ephemeral_castle.drivers.flux.components import Components
 from ephemeral_castle.drivers.flux.options import FluxOptions
 from ephemeral_castle.drivers.flux.vocabulary import LAYER, LIFE, OWN
-from ephemeral_castle.errors import NotFound, Permanent
 from ephemeral_castle.model.castle import Repository
-from ephemeral_castle.model.step import Observation, State
-from ephemeral_castle.spi import marks
+from ephemeral_castle.spi import marks, part
+from ephemeral_castle.spi.checkout import Checkout, source_of
 from ephemeral_castle.spi.driver import Context
 from ephemeral_castle.spi.kubernetes import Cluster
 from ephemeral_castle.spi.onward import onward
+from ephemeral_castle.spi.pinned import BUNDLE
 from ephemeral_castle.spi.world import File, Source
-
-BUNDLE = "bundle"  # `Revision.source` of a commit from the copy in the treasury
-REACHED, NOT_REACHED = State.REACHED, State.NOT_REACHED
 
 
 @dataclass
 class Desk:
-    """What one layer remembers while a runner lives. `files`: of a directory at a commit."""
+    """What one layer remembers while a runner lives: the repository's files, and Flux as they make it."""
 
-    files: dict[tuple[str, str], Mapping[str, File]] = field(default_factory=dict)
+    checkout: Checkout = field(default_factory=Checkout)
     components: dict[tuple[str, str], Components] = field(default_factory=dict)
 
 
-class Part:
-    """One action of the driver on one step. `observe` never changes anything."""
+class Part(part.Part[FluxOptions]):
+    """One action of the driver on one step."""
 
     def __init__(self, ctx: Context, desk: Desk) -> None:
-        self.ctx = ctx
+        super().__init__(ctx)
         self.desk = desk
-        self.options: FluxOptions = ctx.options
-        self.layer = ctx.layer.id
-
-    async def observe(self) -> Observation:
-        """Relative to the step's goal."""
-        return Observation(NOT_REACHED)
-
-    async def act(self) -> Observation | None:
-        """Does it."""
-        return None
-
-    async def undo(self) -> str:
-        """Takes it back."""
-        return "nothing to undo"
-
-    def facts(self, action: str) -> Mapping[str, Any]:
-        """Facts of another step of this layer."""
-        return self.ctx.facts(f"{self.layer}.{action}")
 
     async def cluster(self) -> Cluster:
         """Of the life that this run raises or works on."""
@@ -64,23 +42,15 @@ class Part:
     @property
     def repository(self) -> Repository:
         """Of the definition. Raises Permanent where it names none."""
-        found = self.ctx.request.castle.repository
-        if found is None or self.ctx.world.source is None:
-            raise Permanent(
-                "this castle has no repository",
-                why=f"layer `{self.layer}` is what Flux makes of one",
-                state="nothing was changed",
-                hints=["add `repository: {url: ..., ref: main}` to the definition", "castle plan"],
-            )
+        found = self.ctx.request.castle.repository if self.source else None
+        if found is None:
+            raise AssertionError("a source is made from what the definition names")
         return found
 
     @property
     def source(self) -> Source:
         """The castle's repository. Raises Permanent where the definition names none."""
-        source = self.ctx.world.source if self.repository else None
-        if source is None:
-            raise AssertionError("`repository` has said so already")
-        return source
+        return source_of(self.ctx, "is what Flux makes of one")
 
     def reached(self) -> Reached:
         """The repository as the cluster reaches it."""
@@ -90,14 +60,7 @@ class Part:
 
     async def files(self, sha: str, folder: str) -> Mapping[str, File]:
         """The files of a directory at a commit; read once."""
-        key = (sha, folder)
-        if key not in self.desk.files:
-            try:
-                self.desk.files[key] = await self.source.read(sha, folder)
-            except NotFound:  # another computer's runner resolved it, or the cache was cleared: fetch it again
-                await self.source.resolve(sha)
-                self.desk.files[key] = await self.source.read(sha, folder)
-        return self.desk.files[key]
+        return await self.desk.checkout.files(self.source, sha, folder)
 
     async def components(self, sha: str) -> Components:
         """CRDs and controllers at a commit, read once."""

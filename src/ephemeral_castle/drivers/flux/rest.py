@@ -11,7 +11,7 @@ from typing import Any
 
 from ephemeral_castle.drivers.flux import units
 from ephemeral_castle.drivers.flux.graph import Graph
-from ephemeral_castle.drivers.flux.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.flux.part import Part
 from ephemeral_castle.drivers.flux.units import Goal
 from ephemeral_castle.drivers.flux.vocabulary import (
     HELM,
@@ -26,6 +26,7 @@ from ephemeral_castle.errors import NotFound, Transient, Unreachable
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.kubernetes import Change, Cluster, Manifest, Ref
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 TRIES = 3  # looks at an API server that does not answer, before the run goes on without
 END = 20.0  # seconds for a pass that runs to apply what it has begun

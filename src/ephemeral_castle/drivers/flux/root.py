@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from ephemeral_castle.drivers.flux import sync
-from ephemeral_castle.drivers.flux.part import BUNDLE, NOT_REACHED, REACHED
 from ephemeral_castle.drivers.flux.rest import woken
 from ephemeral_castle.drivers.flux.values import Values
 from ephemeral_castle.drivers.flux.vocabulary import OWN, REQUESTED
 from ephemeral_castle.model.step import Observation, State
 from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
+from ephemeral_castle.spi.pinned import BUNDLE
 
 
 class Root(Values):

@@ -7,10 +7,12 @@ import asyncio
 from ephemeral_castle.drivers.flux.first import First
 from ephemeral_castle.drivers.flux.follow import Units
 from ephemeral_castle.drivers.flux.install import Install
-from ephemeral_castle.drivers.flux.part import BUNDLE, REACHED, Desk, Part
+from ephemeral_castle.drivers.flux.part import Desk, Part
 from ephemeral_castle.drivers.flux.root import Root
 from ephemeral_castle.drivers.flux.values import Endpoints
 from ephemeral_castle.spi.driver import Context
+from ephemeral_castle.spi.part import REACHED
+from ephemeral_castle.spi.pinned import BUNDLE
 
 JUDGES: tuple[type[Part], ...] = (Install, First, Endpoints, Units)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ephemeral_castle.drivers.flux.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.flux.part import Part
 from ephemeral_castle.drivers.flux.vocabulary import WATCHED
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 VALUES = "castle-values"
 

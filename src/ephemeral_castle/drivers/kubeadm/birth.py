@@ -6,10 +6,11 @@ from ephemeral_castle.drivers.kubeadm import access, layout, scripts
 from ephemeral_castle.drivers.kubeadm.endpoint import Endpoint
 from ephemeral_castle.drivers.kubeadm.join import Join
 from ephemeral_castle.drivers.kubeadm.options import HERE
-from ephemeral_castle.drivers.kubeadm.part import NOT_REACHED, PARTIAL, REACHED, Part, said
+from ephemeral_castle.drivers.kubeadm.part import Part, said
 from ephemeral_castle.errors import Refused, Transient
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.jobs import JobKey, Jobs
+from ephemeral_castle.spi.part import NOT_REACHED, PARTIAL, REACHED
 
 LIMIT = 300.0  # seconds for kubeadm init, images included
 KIND = "cluster"  # in the record's inventory; its id is the fingerprint of its CA
@@ -33,7 +34,7 @@ class Init(Part):
             return Observation(PARTIAL if standing.begun else NOT_REACHED, begun)
         if not await (await self.cluster()).ready():
             return Observation(NOT_REACHED, "the API server does not answer")
-        return await self.facts()
+        return await self.born()
 
     async def act(self) -> Observation:
         """Runs `kubeadm init` to its end, or waits for a cluster that stands already, or joins it again.
@@ -45,7 +46,7 @@ class Init(Part):
         if self.untouched or not (await self.stands(machine)).member:
             if not self.untouched and await self.member() is not None:
                 await Join(self.ctx, self.desk, self.name).act()
-                return await self.facts()
+                return await self.born()
             self._not_twice()
             await self.desk.forget(self.ctx.life)
             jobs = Jobs(machine.transport.run, f"machine {self.name}")
@@ -59,7 +60,7 @@ class Init(Part):
                     hints=["castle resume"],
                 )
         await self._answers()
-        return await self.facts()
+        return await self.born()
 
     def _not_twice(self) -> None:
         """A life has one cluster: where that is lost, another one would be empty under its name.
@@ -97,7 +98,7 @@ class Init(Part):
                 )
             await self.ctx.world.clock.sleep(LOOKS)
 
-    async def facts(self) -> Observation:
+    async def born(self) -> Observation:
         """Where it answers, and by which fingerprint its keys are known. Never a key."""
         ca = (await self.desk.access(self.ctx, self.ctx.life)).ca
         host, port = layout.endpoint(self.options, self.gateway)

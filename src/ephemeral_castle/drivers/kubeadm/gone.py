@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ephemeral_castle.drivers.kubeadm.endpoint import Endpoint, Seen
-from ephemeral_castle.drivers.kubeadm.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.kubeadm.part import Part
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 
 class Gone(Part):

@@ -10,7 +10,7 @@ from typing import Any
 
 from ephemeral_castle.drivers.kubeadm import access, configs, scripts
 from ephemeral_castle.drivers.kubeadm.files import packed
-from ephemeral_castle.drivers.kubeadm.part import NOT_REACHED, PARTIAL, REACHED, Part, said
+from ephemeral_castle.drivers.kubeadm.part import Part, said
 from ephemeral_castle.drivers.kubeadm.ready import signed
 from ephemeral_castle.errors import CastleError, Transient
 from ephemeral_castle.manifests.readiness import Stage
@@ -18,6 +18,7 @@ from ephemeral_castle.manifests.ready import judge
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.jobs import JobKey, Jobs
 from ephemeral_castle.spi.kubernetes import Cluster, Manifest, Ref
+from ephemeral_castle.spi.part import NOT_REACHED, PARTIAL, REACHED
 from ephemeral_castle.spi.world import File, Machine, Result
 
 LIFETIME = 900.0  # seconds that a token lives; it is deleted as soon as the machine has joined

@@ -11,13 +11,13 @@ from ephemeral_castle.drivers.kubeadm.desk import Desk
 from ephemeral_castle.drivers.kubeadm.image import ENDPOINT
 from ephemeral_castle.drivers.kubeadm.layout import nodes
 from ephemeral_castle.drivers.kubeadm.options import HERE
-from ephemeral_castle.drivers.kubeadm.part import REACHED
 from ephemeral_castle.drivers.kubeadm.up import Configure, Up
 from ephemeral_castle.drivers.kubeadm.whole import Dns, Nodes
 from ephemeral_castle.errors import CastleError
 from ephemeral_castle.manifests.readiness import Stage
 from ephemeral_castle.manifests.ready import judge
 from ephemeral_castle.spi.driver import Context
+from ephemeral_castle.spi.part import REACHED
 
 
 async def look(ctx: Context, desk: Desk) -> Mapping[str, Any]:

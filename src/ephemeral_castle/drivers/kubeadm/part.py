@@ -13,13 +13,10 @@ from ephemeral_castle.drivers.kubeadm.desk import Desk
 from ephemeral_castle.drivers.kubeadm.layout import Node
 from ephemeral_castle.drivers.kubeadm.options import KubeadmOptions
 from ephemeral_castle.errors import Refused, Unreachable
-from ephemeral_castle.model.step import Observation, State
-from ephemeral_castle.spi import marks
+from ephemeral_castle.spi import marks, part
 from ephemeral_castle.spi.driver import Context
 from ephemeral_castle.spi.kubernetes import Cluster
 from ephemeral_castle.spi.world import Machine, Result
-
-REACHED, NOT_REACHED, PARTIAL = State.REACHED, State.NOT_REACHED, State.PARTIAL
 
 
 @dataclass(frozen=True)
@@ -39,23 +36,13 @@ class Standing:
     begun: bool = False
 
 
-class Part:
-    """One action of the driver on one step. `observe` never changes anything."""
+class Part(part.Part[KubeadmOptions]):
+    """One action of the driver on one step, or on one node of it."""
 
     def __init__(self, ctx: Context, desk: Desk, name: str = "") -> None:
-        self.ctx = ctx
+        super().__init__(ctx)
         self.desk = desk
-        self.options: KubeadmOptions = ctx.options
-        self.layer = ctx.layer.id
         self.name = name
-
-    async def observe(self) -> Observation:
-        """Relative to the step's goal."""
-        return Observation(NOT_REACHED)
-
-    async def act(self) -> Observation | None:
-        """Does it."""
-        return None
 
     @property
     def nodes(self) -> tuple[Node, ...]:

@@ -11,11 +11,12 @@ from ephemeral_castle.drivers.kubeadm.endpoint import Endpoint, configuration
 from ephemeral_castle.drivers.kubeadm.image import ENDPOINT
 from ephemeral_castle.drivers.kubeadm.layout import PORT
 from ephemeral_castle.drivers.kubeadm.options import HERE
-from ephemeral_castle.drivers.kubeadm.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.kubeadm.part import Part
 from ephemeral_castle.errors import CastleError, Refused
 from ephemeral_castle.model.castle import Role, Verb
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.cold import drop, see_dropped
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 WAKING = 30.0  # seconds for the standing cluster to answer; a dead one keeps nobody from a rebirth
 LOOKS = 0.2

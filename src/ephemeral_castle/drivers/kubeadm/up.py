@@ -8,9 +8,10 @@ from ephemeral_castle.drivers.kubeadm import configs, layout, scripts
 from ephemeral_castle.drivers.kubeadm.endpoint import Endpoint, configuration, digest
 from ephemeral_castle.drivers.kubeadm.files import digest as digest_of
 from ephemeral_castle.drivers.kubeadm.files import node_files, packed
-from ephemeral_castle.drivers.kubeadm.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.kubeadm.part import Part
 from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 from ephemeral_castle.spi.world import File, Machine, Result
 
 UNFIT, WRONG = 90, 91  # exit statuses of CONFIGURE

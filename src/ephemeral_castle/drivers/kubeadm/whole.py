@@ -6,12 +6,13 @@ import asyncio
 
 from ephemeral_castle.drivers.kubeadm import coredns, scripts
 from ephemeral_castle.drivers.kubeadm.join import JOINING
-from ephemeral_castle.drivers.kubeadm.part import NOT_REACHED, REACHED, Part, said
+from ephemeral_castle.drivers.kubeadm.part import Part, said
 from ephemeral_castle.errors import Transient
 from ephemeral_castle.manifests.readiness import Stage
 from ephemeral_castle.manifests.ready import judge
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.kubernetes import Cluster, Ref
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 DNS = Ref("apps/v1", "Deployment", coredns.NAME, coredns.NAMESPACE)
 COREFILE = Ref("v1", "ConfigMap", coredns.NAME, coredns.NAMESPACE)

@@ -8,12 +8,13 @@ from typing import Any
 from ephemeral_castle.drivers.postgres import pods
 from ephemeral_castle.drivers.postgres.errand import Errand
 from ephemeral_castle.drivers.postgres.own import Own
-from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.drivers.postgres.pod import PodPlace
 from ephemeral_castle.drivers.postgres.shape import DATA, claim_name
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 # In the order of their deletion: first what makes others, then what they lie on.
 KINDS = (

@@ -9,7 +9,7 @@ from typing import Any
 from ephemeral_castle.drivers.postgres.birth import provision
 from ephemeral_castle.drivers.postgres.configuration import writer_files
 from ephemeral_castle.drivers.postgres.digests import open_sessions, take
-from ephemeral_castle.drivers.postgres.part import NOT_REACHED, PARTIAL, REACHED, Part
+from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.drivers.postgres.place import ABSENT, RUNNING
 from ephemeral_castle.errors import CastleError, Permanent, Refused, Unreachable
 from ephemeral_castle.model.castle import Verb
@@ -20,6 +20,7 @@ from ephemeral_castle.postgres.exits import explain
 from ephemeral_castle.postgres.lsn import Lsn
 from ephemeral_castle.postgres.proof import compare, compare_inventory, compare_sequences, loss_bound
 from ephemeral_castle.postgres.segments import Segment
+from ephemeral_castle.spi.part import NOT_REACHED, PARTIAL, REACHED
 
 POLL = 0.01
 STANDS = "the new machines stand; the backups are untouched"

@@ -12,46 +12,20 @@ from ephemeral_castle.drivers.postgres.outside import Outside
 from ephemeral_castle.drivers.postgres.place import Place
 from ephemeral_castle.drivers.postgres.places import place_of
 from ephemeral_castle.drivers.postgres.session import Session
-from ephemeral_castle.model.castle import Role
-from ephemeral_castle.model.step import Observation, State
+from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi import part
 from ephemeral_castle.spi.driver import Context
+from ephemeral_castle.spi.part import REACHED
 
-REACHED, NOT_REACHED, PARTIAL = State.REACHED, State.NOT_REACHED, State.PARTIAL
 PRESENT = "present"
 
 
-class Part:
-    """One action of the driver on one step. `observe` never changes anything."""
+class Part(part.Part[PostgresOptions]):
+    """One action of the driver on one step."""
 
     def __init__(self, ctx: Context, desk: Desk) -> None:
-        self.ctx = ctx
+        super().__init__(ctx)
         self.desk = desk
-        self.options: PostgresOptions = ctx.options
-        self.layer = ctx.layer.id
-
-    async def observe(self) -> Observation:
-        """Relative to the step's goal."""
-        return Observation(NOT_REACHED)
-
-    async def act(self) -> Observation | None:
-        """Does it."""
-        return None
-
-    async def undo(self) -> str:
-        """Takes it back."""
-        return "nothing to undo"
-
-    def facts(self, action: str) -> Mapping[str, Any]:
-        """Facts of another step of this layer."""
-        return self.ctx.facts(f"{self.layer}.{action}")
-
-    def facts_of_ground(self) -> Mapping[str, Any]:
-        """What the ground layer listed of the standing life; empty when none has listed anything.
-
-        The ground is known by its role: what a database `needs` may be named in any order, or through other layers.
-        """
-        grounds = (layer.id for layer in self.ctx.request.site.layers if layer.role is Role.GROUND)
-        return next((facts for facts in (self.ctx.facts(f"{ground}.revive") for ground in grounds) if facts), {})
 
     async def listed(self) -> bool | None:
         """Whether anything is there that can carry the old life's data; None when nobody could tell.

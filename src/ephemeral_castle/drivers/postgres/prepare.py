@@ -5,7 +5,7 @@ from __future__ import annotations
 from ephemeral_castle.drivers.postgres.awake import awake, awake_pooler
 from ephemeral_castle.drivers.postgres.configuration import reader_files
 from ephemeral_castle.drivers.postgres.image import POSTGRES
-from ephemeral_castle.drivers.postgres.part import NOT_REACHED, PRESENT, REACHED, Part
+from ephemeral_castle.drivers.postgres.part import PRESENT, Part
 from ephemeral_castle.drivers.postgres.place import ABSENT, RUNNING
 from ephemeral_castle.drivers.postgres.prove import QUIET
 from ephemeral_castle.drivers.postgres.sides import odd_one
@@ -14,6 +14,7 @@ from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation, State
 from ephemeral_castle.postgres.states import Absent
 from ephemeral_castle.spi.cold import drop, see_dropped
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 TRIES = 3  # of waking a database before it may be given up
 

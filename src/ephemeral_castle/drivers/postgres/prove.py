@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from ephemeral_castle.drivers.postgres.aborted import clear
 from ephemeral_castle.drivers.postgres.image import BIN
-from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.drivers.postgres.place import RUNNING
 from ephemeral_castle.errors import Denied, Permanent, Transient, Unreachable
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.postgres import marker
 from ephemeral_castle.postgres.exits import explain
 from ephemeral_castle.postgres.pgbackrest import Backup, RepoInfo, StatusCode, parse_info
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 QUIET = (
     "copy (select 'autovacuum = off') to program 'cat >> /pg/data/castle.conf && touch /pg/fenced'; "

@@ -8,13 +8,14 @@ from typing import Any
 from ephemeral_castle.drivers.postgres.configuration import writer_files
 from ephemeral_castle.drivers.postgres.digests import take
 from ephemeral_castle.drivers.postgres.image import BIN
-from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.drivers.postgres.place import RUNNING
 from ephemeral_castle.drivers.postgres.seal import Fence
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.postgres import fence, marker, sql
 from ephemeral_castle.postgres.moment import Moment
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 
 class Shut(Fence):

@@ -8,7 +8,7 @@ from typing import Any
 from ephemeral_castle.drivers.postgres.awake import awake, awake_pooler, start_pooler
 from ephemeral_castle.drivers.postgres.digests import open_sessions, take
 from ephemeral_castle.drivers.postgres.listing import listed
-from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.drivers.postgres.prove import CONTROL, QUIET, UNQUIET, control_outside
 from ephemeral_castle.errors import CastleError, Permanent, Refused
 from ephemeral_castle.model.step import Observation
@@ -19,6 +19,7 @@ from ephemeral_castle.postgres.control import only_shutdown_after, parse_control
 from ephemeral_castle.postgres.exits import explain
 from ephemeral_castle.postgres.lsn import Lsn
 from ephemeral_castle.postgres.segments import Segment
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 SHORTEST_PROOF = 3600.0  # seconds: a run may take as long as that between proof and seal, whatever proof.max_age is
 ARCHIVE_PATIENCE = 60.0  # seconds behind the fence; pgBackRest itself gives up on a push after as long

@@ -6,7 +6,7 @@ from typing import Any
 
 from ephemeral_castle.drivers.postgres.awake import start_pooler
 from ephemeral_castle.drivers.postgres.configuration import verifiers
-from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.drivers.postgres.place import RUNNING
 from ephemeral_castle.drivers.postgres.prove import UNQUIET, TakeBackup
 from ephemeral_castle.drivers.postgres.sides import path_of, recorded
@@ -17,6 +17,7 @@ from ephemeral_castle.postgres import cadence, fence, marker, roles, sql
 from ephemeral_castle.postgres.exits import explain
 from ephemeral_castle.postgres.lsn import Lsn
 from ephemeral_castle.postgres.reach import reach
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 
 class Roles(Part):

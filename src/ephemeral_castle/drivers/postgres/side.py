@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from ephemeral_castle.drivers.postgres.image import BIN
-from ephemeral_castle.drivers.postgres.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.drivers.postgres.prove import repository
 from ephemeral_castle.drivers.postgres.seal import Mark
 from ephemeral_castle.errors import CastleError, Permanent
@@ -15,6 +15,7 @@ from ephemeral_castle.postgres.lsn import Lsn
 from ephemeral_castle.postgres.moment import UNTOUCHED, Moment, choose
 from ephemeral_castle.postgres.pgbackrest import RepoInfo, parse_info
 from ephemeral_castle.postgres.segments import Segment
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 PORT = 5433
 

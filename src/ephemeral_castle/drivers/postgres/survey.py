@@ -7,7 +7,7 @@ import contextlib
 from typing import Any
 
 from ephemeral_castle.drivers.postgres.digests import open_sessions
-from ephemeral_castle.drivers.postgres.part import NOT_REACHED, PRESENT, REACHED, Part
+from ephemeral_castle.drivers.postgres.part import PRESENT, Part
 from ephemeral_castle.drivers.postgres.prove import control_outside, repository
 from ephemeral_castle.drivers.postgres.sides import followed, odd_one, old_treasure, recorded, repo_state
 from ephemeral_castle.errors import CastleError, Refused
@@ -19,6 +19,7 @@ from ephemeral_castle.postgres.lsn import Lsn
 from ephemeral_castle.postgres.pgbackrest import RepoInfo
 from ephemeral_castle.postgres.presence import NoSeal, RefuseSeal, decide_seal
 from ephemeral_castle.postgres.states import Absent, Condition, Create, HalfRestored, Intent, Lineage, Refuse, Restore
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 SEALING = (Verb.REBIRTH, Verb.WIPE, Verb.SEAL)
 RETURNING = (Verb.REBIRTH, Verb.RAISE, Verb.DRILL)

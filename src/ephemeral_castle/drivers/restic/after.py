@@ -6,12 +6,13 @@ from ephemeral_castle.drivers.restic import access
 from ephemeral_castle.drivers.restic.answers import PATHS, Cause, cause_of, explain, fields_of
 from ephemeral_castle.drivers.restic.home import standing
 from ephemeral_castle.drivers.restic.outside import DISK
-from ephemeral_castle.drivers.restic.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.restic.part import Part
 from ephemeral_castle.drivers.restic.prove import Proof, TakeBackup, clear_locks
 from ephemeral_castle.drivers.restic.steps import LONG
 from ephemeral_castle.errors import Permanent, Refused
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 
 class BackupAfter(TakeBackup):

@@ -6,13 +6,14 @@ from typing import Any
 
 from ephemeral_castle.drivers.restic import access
 from ephemeral_castle.drivers.restic.answers import Cause, cause_of, explain, fields_of
-from ephemeral_castle.drivers.restic.part import NOT_REACHED, PARTIAL, PRESENT, REACHED, Part
+from ephemeral_castle.drivers.restic.part import PRESENT, Part
 from ephemeral_castle.drivers.restic.place import VOLUMES
 from ephemeral_castle.drivers.restic.prove import named, newest_object, summary
 from ephemeral_castle.drivers.restic.survey import identity_of
 from ephemeral_castle.errors import CastleError, Permanent, Refused
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi.part import NOT_REACHED, PARTIAL, REACHED
 from ephemeral_castle.spi.world import Result
 
 STANDS = "the new machines stand; the repository is untouched"

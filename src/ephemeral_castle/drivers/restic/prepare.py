@@ -5,10 +5,11 @@ from __future__ import annotations
 from ephemeral_castle.drivers.restic import access
 from ephemeral_castle.drivers.restic.image import RESTIC
 from ephemeral_castle.drivers.restic.outside import DISK
-from ephemeral_castle.drivers.restic.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.restic.part import Part
 from ephemeral_castle.drivers.restic.survey import identity_of
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.cold import drop, see_dropped
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 
 class Image(Part):

@@ -8,11 +8,12 @@ from typing import Any
 from ephemeral_castle.drivers.restic import access
 from ephemeral_castle.drivers.restic.answers import Cause, cause_of, explain, fields_of, unix_time
 from ephemeral_castle.drivers.restic.locks import Asks, Lock, stale
-from ephemeral_castle.drivers.restic.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.restic.part import Part
 from ephemeral_castle.drivers.restic.steps import LONG
 from ephemeral_castle.drivers.restic.survey import identity_of
 from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 from ephemeral_castle.spi.world import Result
 
 UNTOUCHED = "nothing was destroyed; the castle serves as before"

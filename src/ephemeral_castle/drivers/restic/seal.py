@@ -8,10 +8,11 @@ from typing import Any
 
 from ephemeral_castle.drivers.restic import access
 from ephemeral_castle.drivers.restic.answers import explain, fields_of
-from ephemeral_castle.drivers.restic.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.restic.part import Part
 from ephemeral_castle.drivers.restic.prove import TakeBackup, lineage, named, summary
 from ephemeral_castle.errors import Damaged, Refused
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 UNDONE = "nothing was destroyed; what was stopped is being started again"
 AGAIN = "castle rebirth"

@@ -7,7 +7,7 @@ from typing import Any
 from ephemeral_castle.drivers.restic import access
 from ephemeral_castle.drivers.restic.answers import Snapshot, explain, fields_of, parse_snapshots
 from ephemeral_castle.drivers.restic.moment import choose
-from ephemeral_castle.drivers.restic.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.restic.part import Part
 from ephemeral_castle.drivers.restic.place import VOLUMES
 from ephemeral_castle.drivers.restic.prove import named, summary
 from ephemeral_castle.drivers.restic.seal import Last, stirred
@@ -15,6 +15,7 @@ from ephemeral_castle.drivers.restic.steps import LONG
 from ephemeral_castle.errors import Permanent, Refused
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi import marks
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 
 async def chosen(part: Part) -> Snapshot:

@@ -12,11 +12,12 @@ from ephemeral_castle.drivers.restic import access, refusals
 from ephemeral_castle.drivers.restic.answers import Cause, cause_of, explain, parse_snapshots, pick
 from ephemeral_castle.drivers.restic.decision import Go, Here, Intent, Plan, Recorded, Repo, Repository, decide
 from ephemeral_castle.drivers.restic.decision import Place as Stands
-from ephemeral_castle.drivers.restic.part import ABSENT, NOT_REACHED, PRESENT, REACHED, Part
+from ephemeral_castle.drivers.restic.part import ABSENT, PRESENT, Part
 from ephemeral_castle.drivers.restic.refusals import Refuse
 from ephemeral_castle.errors import CastleError, Refused, Transient
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 KINDS = {Cause.DAMAGED: Repo.DAMAGED, Cause.UNREACHABLE: Repo.UNKNOWN, Cause.LOCKED: Repo.LOCKED}
 SEALING = (Verb.REBIRTH, Verb.WIPE, Verb.SEAL)

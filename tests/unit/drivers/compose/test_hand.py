@@ -123,14 +123,14 @@ class Hand:
 
     def do(self, verb: str, **more: Any) -> dict[str, Any]:
         request = {"digest": self.digest, "sha": "5" * 40, "tool": "t", "file": "compose.yaml", "project": "blog",
-                   "grace": 0, "limit": 3, "all": False, "services": self.services, **more}  # fmt: skip
+                   "grace": 0, "limit": 60, "all": False, "services": self.services, **more}  # fmt: skip
         program = errand.hand()
         stdin = b"%d\n" % len(program) + program + json.dumps(request).encode() + b"\n"
         stdin += self.archive() if verb == "up" else b""
         env = {**os.environ, "PATH": f"{self.bin}:{os.environ['PATH']}", "CASTLE_COMPOSE": str(self.home),
                "PODMAN_STATE": str(self.state)}  # fmt: skip
         command = [sys.executable, "-c", errand.BOOT, verb, "blog"]
-        done = subprocess.run(command, input=stdin, env=env, capture_output=True, check=False, timeout=30)
+        done = subprocess.run(command, input=stdin, env=env, capture_output=True, check=False, timeout=120)
         assert done.returncode == 0, done.stderr.decode()
         found: dict[str, Any] = json.loads(done.stdout)
         return found

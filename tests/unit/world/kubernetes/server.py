@@ -360,7 +360,7 @@ def _chunk(writer: asyncio.StreamWriter, data: bytes) -> None:
     writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
 
-async def met(condition: Callable[[], bool], seconds: float = 5) -> None:
+async def met(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Until something is so."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - it is made so by whoever is tested

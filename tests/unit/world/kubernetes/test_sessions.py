@@ -407,4 +407,4 @@ async def test_close_of_a_command_that_does_not_end(pod: Pod, cluster: HttpClust
 
     pod.command = stubborn
     process = await cluster.spawn("data", "db-0", ["yes"])
-    assert await asyncio.wait_for(process.close(), 5) == -1
+    assert await asyncio.wait_for(process.close(), 30) == -1
