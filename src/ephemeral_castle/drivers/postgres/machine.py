@@ -9,7 +9,6 @@ from typing import Any
 from ephemeral_castle.drivers.postgres.hub import Hub
 from ephemeral_castle.drivers.postgres.image import POSTGRES, UID, WORDS
 from ephemeral_castle.drivers.postgres.options import PostgresOptions
-from ephemeral_castle.drivers.postgres.outside import packed
 from ephemeral_castle.drivers.postgres.place import ABSENT, RUNNING, Door, Standing, read_words
 from ephemeral_castle.drivers.postgres.session import Session
 from ephemeral_castle.errors import Transient, Unreachable
@@ -17,6 +16,7 @@ from ephemeral_castle.postgres import datadir
 from ephemeral_castle.postgres.states import Absent
 from ephemeral_castle.spi.driver import Context
 from ephemeral_castle.spi.jobs import JobKey, Jobs, JobState
+from ephemeral_castle.spi.packing import packed
 from ephemeral_castle.spi.world import Machine, Result
 
 NO_VOLUME = "no volume"
@@ -143,7 +143,7 @@ class MachinePlace:
             f"umask 077 && mkdir -p {folder} && tar -xpo --same-owner -C {folder} && chown -R 5432:5432 {folder} && "
             f"{shlex.join(command)}"
         )
-        result = await machine.transport.run(["sh", "-c", script], stdin=packed(files), timeout=60)
+        result = await machine.transport.run(["sh", "-c", script], stdin=packed(files, UID), timeout=60)
         if not result.ok:
             what = folder.rsplit("/", 1)[-1]
             raise Transient(f"machine {machine.id} does not take or start `{what}`", why=result.last_words())

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import secrets
 import shlex
-import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ephemeral_castle.drivers.restic import tree, work
@@ -31,18 +29,6 @@ def script(verb: str, args: Sequence[str], seconds: float) -> list[str]:
 def host_of(ctx: Context, life: int) -> str:
     """Host name of a container that this run starts for a life: under it restic locks."""
     return host_name(life, ctx.run, ctx.request.castle.name, str(ctx.world.computer["id"]))
-
-
-def packed(files: Mapping[str, str]) -> bytes:
-    """A tar archive of texts, owner root, mode 0600: delivered by standard input, so it never is on a disk."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, text in files.items():
-            data = text.encode(errors="surrogateescape")
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(data), 0o600
-            archive.addfile(entry, io.BytesIO(data))
-    return buffer.getvalue()
 
 
 def repository(layer: str) -> str:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ephemeral_castle.drivers.restic.access import GRACE, HERE, host_of, packed
+from ephemeral_castle.drivers.restic.access import GRACE, HERE, host_of
 from ephemeral_castle.drivers.restic.access import script as work
 from ephemeral_castle.drivers.restic.answers import fields_of
 from ephemeral_castle.drivers.restic.image import RESTIC
@@ -16,6 +16,7 @@ from ephemeral_castle.errors import Transient
 from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.driver import Context
 from ephemeral_castle.spi.jobs import JobKey, Jobs
+from ephemeral_castle.spi.packing import packed
 from ephemeral_castle.spi.world import Machine, Result
 
 VOLUMES = "/var/lib/containers/storage/volumes"
