@@ -165,6 +165,8 @@ def state_of(part: Part) -> str:
 def hints_of(why: str) -> Sequence[str]:
     """What a person would look at, by the words of the cause."""
     text = why.lower()
+    if "is another one than castle's own" in text:
+        return ["write castle's own into the store: `castle secret get NAME` prints it"]
     if any(words in text for words in ("permission denied", "code: 403", "credentials")):
         return ["look at the token of the store and at its rights: it must be able to read that path"]
     if any(words in text for words in ("does not exist", "cannot find secret data", "no entry for key")):

@@ -21,7 +21,7 @@ class Before(Part):
         cipher = self.options.cipher
         if cipher is None:
             return Observation(REACHED, "nothing to compare")
-        await self.own_pass(cipher)
+        await self.own(cipher.equals)
         try:
             cluster = await self.ctx.cluster(old=True)
             wrong = await self.cipher(cluster, cipher)

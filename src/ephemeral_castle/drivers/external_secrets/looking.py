@@ -63,4 +63,5 @@ async def _trouble(part: Part, cluster: Cluster, manifest: Manifest) -> str:
         return f"{external.ref}: {cause or said.why}"
     if external.secret is None:
         return ""
-    return part.judged(external, await cluster.get(external.secret))
+    secret = await cluster.get(external.secret)
+    return part.judged(external, secret) or await part.unequal(external, secret)

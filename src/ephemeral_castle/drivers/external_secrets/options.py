@@ -47,6 +47,11 @@ class SecretOptions(Options):
     keys: list[Key] = Field(
         default=[], description="keys that its Secret must have; those that it names itself when not given"
     )
+    equals: dict[Key, SecretName] = Field(
+        default={},
+        description="key -> castle's own secret that it must equal, as `database/user/app`: what castle sets in a "
+        "database and what the store holds must not drift apart",
+    )
 
 
 class CipherOptions(Options):

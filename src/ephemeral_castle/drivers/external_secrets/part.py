@@ -17,6 +17,7 @@ from ephemeral_castle.spi.kubernetes import Cluster, Manifest, Ref
 from ephemeral_castle.spi.onward import onward
 from ephemeral_castle.spi.secret import Secret
 
+LOOKS = 1.0  # seconds between two looks for a secret that another layer makes
 T = TypeVar("T")
 
 
@@ -52,8 +53,35 @@ class Part(part.Part[ExternalSecretsOptions]):
             wrong = "a value cannot be read"
         return f"Secret {external.ref.namespace}/{secret['metadata']['name']}: {wrong}" if wrong else ""
 
-    async def cipher(self, cluster: Cluster, options: CipherOptions) -> str:
+    async def unequal(self, external: External, secret: Manifest | None, until: float = 0.0) -> str:
+        """Which key of a Secret is not castle's own, in words; "" when all are that must be.
+
+        Args:
+            external: that makes it.
+            secret: as it is.
+            until: monotonic seconds up to which a secret that another layer makes in this run is waited for.
+
+        Raises:
+            Permanent: castle has no such secret to compare with.
+        """
+        for key, name in self._equals(external).items():
+            own = await self.own(name, until)
+            found = values.whole(values.contents(secret or {}), key)
+            if found is None or not values.same(found, own):
+                return f"key `{key}` of Secret {external} is another one than castle's own `{name}`"
+        return ""
+
+    def _equals(self, external: External) -> dict[str, str]:
+        place = (external.ref.namespace, external.ref.name)
+        return next((each.equals for each in self.options.secrets if (each.namespace, each.name) == place), {})
+
+    async def cipher(self, cluster: Cluster, options: CipherOptions, until: float = 0.0) -> str:
         """What is wrong with the pass in the cluster, in words; "" when it is the one of the proof.
+
+        Args:
+            cluster: the API server.
+            options: which pass.
+            until: as in `own`.
 
         Raises:
             Permanent: castle has no such secret to compare with.
@@ -66,22 +94,38 @@ class Part(part.Part[ExternalSecretsOptions]):
         if found is None:
             what = f"has no `repo{options.repository}-cipher-pass`" if _is_file(options) else "is empty"
             return f"key `{options.key}` of Secret {options.secret} {what}"
-        if values.same(found, await self.own_pass(options)):
+        if values.same(found, await self.own(options.equals, until)):
             return ""
         return f"the pass in key `{options.key}` of Secret {options.secret} is another one than `{options.equals}`"
 
-    async def own_pass(self, options: CipherOptions) -> Secret:
-        """The pass with which castle proved the backup. Raises Permanent: there is none."""
-        found = await self.ctx.secrets.get(options.equals)
-        if found is None:
-            raise Permanent(
-                f"castle has no secret `{options.equals}`",
-                where=f"layer `{self.layer}`, `cipher`",
-                why="the pass in the cluster is compared with the one that opened the backup",
-                state="nothing was changed by this step",
-                hints=[f"castle secret put {options.equals}", "or mend `cipher.equals`", onward(self.ctx)],
-            )
-        return found
+    async def own(self, name: str, until: float = 0.0) -> Secret:
+        """One of castle's own, that what comes from the store is compared with.
+
+        Args:
+            name: of the secret.
+            until: monotonic seconds up to which one of another layer is waited for: at a first birth that layer makes
+                it beside this one.
+
+        Raises:
+            Permanent: there is none.
+        """
+        clock = self.ctx.world.clock
+        made_here = name.partition("/")[0] in {each.id for each in self.ctx.request.site.layers}
+        while True:
+            found = await self.ctx.secrets.get(name)
+            if found is not None:
+                return found
+            if not made_here or clock.monotonic() >= until:
+                break
+            self.ctx.progress(f"layer `{name.partition('/')[0]}` is still to make the secret `{name}`")
+            await clock.sleep(LOOKS)
+        raise Permanent(
+            f"castle has no secret `{name}`",
+            where=f"layer `{self.layer}`",
+            why="what the store holds is compared with castle's own, and there is none",
+            state="nothing was changed by this step",
+            hints=[f"castle secret put {name}", "or mend `equals`", onward(self.ctx)],
+        )
 
 
 def _is_file(options: CipherOptions) -> bool:

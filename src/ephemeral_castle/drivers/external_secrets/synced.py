@@ -59,7 +59,7 @@ class Synced(Part):
         found = await together(self.fresh(cluster, ref, until) for ref in refs)
         facts: dict[str, Any] = {"secrets": dict(found)}
         if self.options.cipher is not None:
-            await self._same_pass(cluster)
+            await self._same_pass(cluster, until)
             facts["cipher"] = {"secret": self.options.cipher.secret, "equals": self.options.cipher.equals}
         names = ", ".join(name for name, _ in found[:3]) + (", ..." if len(found) > 3 else "")
         return Observation(REACHED, f"{len(found)} synced in this run: {names}", facts, renews=True)
@@ -117,13 +117,14 @@ class Synced(Part):
         """Its Secret has all keys, and none is empty."""
         if external.secret is None:
             return
-        wrong = self.judged(external, await cluster.get(external.secret))
+        secret = await cluster.get(external.secret)
+        wrong = self.judged(external, secret) or await self.unequal(external, secret, asking.until)
         if wrong:
             raise asking.failed(wrong)
 
-    async def _same_pass(self, cluster: Cluster) -> None:
+    async def _same_pass(self, cluster: Cluster, until: float) -> None:
         cipher = self.options.cipher
-        wrong = await self.cipher(cluster, cipher) if cipher else ""
+        wrong = await self.cipher(cluster, cipher, until) if cipher else ""
         if not wrong or cipher is None:
             return
         raise Permanent(

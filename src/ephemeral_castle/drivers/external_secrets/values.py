@@ -53,12 +53,18 @@ def wanting(values: Mapping[str, bytes], keys: Iterable[str]) -> str:
 
 def cipher_of(values: Mapping[str, bytes], key: str, repository: int) -> Secret | None:
     """The pass: an option of pgBackRest's configuration, or the whole value; None where there is none."""
-    text = values.get(key, b"").decode(errors="surrogateescape")
     if not key.endswith(CONF):
-        return Secret(text.rstrip("\r\n")) if text.strip() else None
+        return whole(values, key)
+    text = values.get(key, b"").decode(errors="surrogateescape")
     option = re.compile(rf"^[ \t]*repo{repository}-cipher-pass[ \t]*=[ \t]*(\S.*?)[ \t\r]*$", re.MULTILINE)
     found = option.findall(text)
     return Secret(found[-1]) if found else None
+
+
+def whole(values: Mapping[str, bytes], key: str) -> Secret | None:
+    """The value of a key, without the line end that editors leave; None where there is none."""
+    text = values.get(key, b"").decode(errors="surrogateescape")
+    return Secret(text.rstrip("\r\n")) if text.strip() else None
 
 
 def _mark(value: Secret) -> bytes:

@@ -16,6 +16,7 @@ from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 from ephemeral_castle.spi.secret import Secret
 
 CA = "ca.crt"
+PAIR, PAIR_KEYS = "kubernetes.io/tls", {"tls.crt", "tls.key"}
 LONGEST, PAUSE = 300.0, 1.0  # seconds for another layer to make a secret, and between two looks
 
 
@@ -27,7 +28,7 @@ class First(Part):
         cluster = await self.cluster()
         wanted = await self.contents(make=False)
         live = await asyncio.gather(*(cluster.get(_ref(name)) for name in wanted))
-        different = [name for (name, data), each in zip(wanted.items(), live, strict=True) if _data(each) != data]
+        different = [name for (name, data), each in zip(wanted.items(), live, strict=True) if not _holds(each, data)]
         if different:
             return Observation(NOT_REACHED, f"missing, or with another value: {', '.join(different)}")
         return _reached(wanted)
@@ -38,7 +39,9 @@ class First(Part):
         cluster = await self.cluster()
         for space in dict.fromkeys(name.split("/")[0] for name in wanted):
             await self._namespace(cluster, space)
-        await asyncio.gather(*(cluster.apply(self._manifest(name, data)) for name, data in wanted.items()))
+        live = await asyncio.gather(*(cluster.get(_ref(name)) for name in wanted))
+        made = (self._manifest(name, data, each) for (name, data), each in zip(wanted.items(), live, strict=True))
+        await asyncio.gather(*(cluster.apply(each) for each in made))
         return _reached(wanted)
 
     async def _namespace(self, cluster: Cluster, name: str) -> None:
@@ -116,10 +119,12 @@ class First(Part):
             hints=[f"castle secret put {name}", "castle resume"],
         )
 
-    def _manifest(self, name: str, data: Mapping[str, str | None]) -> Manifest:
+    def _manifest(self, name: str, data: Mapping[str, str | None], live: Manifest | None) -> Manifest:
+        """A Secret of certificate and key is of the kind that ingresses look for. A kind never changes once it is."""
         ref = _ref(name)
         meta = {"name": ref.name, "namespace": ref.namespace, "labels": self.labels()}
-        return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "type": "Opaque", "data": dict(data)}
+        kind = str((live or {}).get("type") or (PAIR if set(data) == PAIR_KEYS else "Opaque"))
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "type": kind, "data": dict(data)}
 
 
 def _ref(name: str) -> Ref:
@@ -131,8 +136,11 @@ def _coded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def _data(live: Manifest | None) -> Mapping[str, str | None]:
-    return (live or {}).get("data") or {}
+def _holds(live: Manifest | None, data: Mapping[str, str | None]) -> bool:
+    """Whether all of it is there; what others added (cert-manager: the CA beside a certificate) is theirs."""
+    there = (live or {}).get("data") or {}
+    known = all(value is not None and there.get(key) == value for key, value in data.items())
+    return live is not None and known
 
 
 def _reached(wanted: Mapping[str, object]) -> Observation:

@@ -32,7 +32,14 @@ class Values(Part):
             "TREASURY_BUCKET": access.bucket,
             "TREASURY_PREFIX": access.prefix,
             "TREASURY_REGION": access.region,
+            **self._reaches(),
         })  # fmt: skip
+
+    def _reaches(self) -> dict[str, str]:
+        """HOST:PORT by which pods reach what the site's `reach` names: as machines do, at their gateway."""
+        reach = self.ctx.request.site.reach
+        gateway = self.ctx.world.enclosure.gateway if reach else ""
+        return {f"REACH_{name.upper().replace('-', '_')}": f"{gateway}:{each.at}" for name, each in reach.items()}
 
     def config(self, name: str, data: Mapping[str, str]) -> Manifest:
         """A ConfigMap that wakes the Kustomizations which take values from it."""

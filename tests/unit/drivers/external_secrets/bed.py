@@ -28,6 +28,7 @@ PASS = "tulip-4711"
 CONF = f"[global]\nrepo1-s3-key=AKEY\nrepo1-s3-key-secret=sesame\nrepo1-cipher-pass={PASS}\n"
 FOUNDATIONS = Layer("cluster", Role.FOUNDATIONS, "kubeadm")
 LAYER = Layer("secrets", Role.WALLS, "external-secrets", ("cluster", "walls"))
+DATABASE = Layer("database", Role.TREASURES, "postgres", ("cluster",))
 SITE = Site("lab", (FOUNDATIONS, LAYER))
 CIPHER = {"secret": "data/db-s3", "key": "s3.conf", "equals": "database/cipher"}
 NAMED = {"secrets": [{"namespace": "data", "name": "db-s3", "keys": ["s3.conf"]}]}

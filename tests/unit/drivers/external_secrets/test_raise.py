@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any
 
 import pytest
@@ -10,7 +11,19 @@ import pytest
 from ephemeral_castle.errors import Permanent, Unreachable
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
-from tests.unit.drivers.external_secrets.bed import API, CIPHER, CONF, FORCE, NAMED, PASS, Bed, external
+from ephemeral_castle.spi.secret import Secret
+from tests.unit.drivers.external_secrets.bed import (
+    API,
+    CIPHER,
+    CONF,
+    DATABASE,
+    FORCE,
+    NAMED,
+    PASS,
+    SITE,
+    Bed,
+    external,
+)
 
 DB = Ref(API, "ExternalSecret", "db-s3", "data")
 POST = {
@@ -471,3 +484,43 @@ def test_another_pass_is_not_settled() -> None:
         return await castle.driver.settled(castle.ctx)
 
     assert "another one than" in castle.play(raised)
+
+
+def _password(stored: str, own: str = "sesame") -> Bed:
+    named = [{"namespace": "web", "name": "blog", "equals": {"password": "database/user/app"}}]
+    made = bed(secrets=named)
+    made.operator.values["blog"] = {"password": stored}
+    if own:
+        made.secrets.known["database/user/app"] = Secret(own)
+    return made
+
+
+async def _synced(made: Bed) -> None:
+    made.put(external("blog", "web", data=[{"secretKey": "password", "remoteRef": {"key": "castle/database"}}]))
+    await made.step("synced")
+
+
+def test_a_password_that_castle_sets_otherwise_is_found_before_anybody_is_refused_by_it() -> None:
+    made = _password("of-yesterday")
+    with pytest.raises(Permanent) as caught:
+        made.play(lambda: _synced(made))
+    assert caught.value.why == "key `password` of Secret web/blog is another one than castle's own `database/user/app`"
+    assert not any(each in str(caught.value.as_dict()) for each in ("of-yesterday", "sesame"))
+    well = _password("sesame")
+    well.play(lambda: _synced(well))
+    assert well.play(lambda: well.driver.settled(well.ctx)) == ""
+
+
+def test_a_secret_that_another_layer_is_still_to_make_is_waited_for() -> None:
+    made = _password("sesame", own="")
+    made.request = dataclasses.replace(made.request, site=dataclasses.replace(SITE, layers=(*SITE.layers, DATABASE)))
+
+    async def work() -> None:
+        made.api.later(20.0, lambda: made.secrets.known.update({"database/user/app": Secret("sesame")}))
+        await _synced(made)
+
+    made.play(work)
+    assert "layer `database` is still to make the secret `database/user/app`" in made.lines
+    none = _password("sesame", own="")
+    with pytest.raises(Permanent, match="castle has no secret `database/user/app`"):
+        none.play(lambda: _synced(none))

@@ -28,7 +28,8 @@ GROUND = Layer("machines", Role.GROUND, "podman", options={"machines": {"control
 CLUSTER = Layer("cluster", Role.FOUNDATIONS, "kubeadm", ("machines",))
 DATABASE = Layer("database", Role.TREASURES, "postgres", ("cluster",))
 LAYER = Layer("walls", Role.WALLS, "flux", ("cluster", "database"), position="castle.yaml:9:3")
-SITE = Site("lab", (GROUND, CLUSTER, DATABASE, LAYER), reach={"git": Reach(3000, "127.0.0.1", 3000)})
+SITE = Site("lab", (GROUND, CLUSTER, DATABASE, LAYER))
+REACHING = dataclasses.replace(SITE, reach={"git": Reach(3000, "127.0.0.1", 3000)})
 TREES = {"flux-system": [unit("infra"), unit("apps", "infra")]}
 
 

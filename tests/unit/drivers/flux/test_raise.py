@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
 from ephemeral_castle.drivers.flux import flags
 from ephemeral_castle.errors import Permanent, Refused
-from ephemeral_castle.model.castle import Repository, Verb
+from ephemeral_castle.model.castle import Reach, Repository, Verb
 from ephemeral_castle.model.step import State
 from ephemeral_castle.spi.kubernetes import Ref
-from tests.unit.drivers.flux.bed import ID, SITE, URL, Bed
+from ephemeral_castle.world.simulated import SimulatedWorld
+from tests.unit.drivers.flux.bed import ID, REACHING, SITE, URL, Bed
 from tests.unit.drivers.flux.samples import FILES, QUICK, components, unit
 
 SOURCE = Ref("source.toolkit.fluxcd.io/v1", "GitRepository", "flux-system", "flux-system")
@@ -199,11 +201,39 @@ def test_values_and_addresses_are_told_where_flux_substitutes_from() -> None:
     assert "castle-cluster" not in found  # it has no address
 
 
-def test_the_address_of_the_repository_may_be_a_name_of_reach() -> None:
-    bed = Bed(repository_url="http://git/castle.git", repository=Repository("/srv/castle.git"))
-    bed.world.enclosure_gateway = "10.89.77.1"  # type: ignore[attr-defined]
-    with pytest.raises(NotImplementedError):  # a simulated world has no network: it was asked for the gateway
-        bed.play(bed.all)
+class _Networked(SimulatedWorld):
+    """With a gateway."""
+
+    enclosure = SimpleNamespace(gateway="10.89.77.1")  # type: ignore[assignment]
+
+
+def test_a_name_of_reach_may_stand_for_the_host_and_pods_are_told_all_of_them() -> None:
+    site = dataclasses.replace(REACHING, reach={**REACHING.reach, "the-store": Reach(8200, "127.0.0.1", 18200)})
+    bed = Bed(repository_url="http://git/castle.git", repository=Repository("/srv/castle.git"), site=site)
+    bed.world = _Networked(bed.clock, bed.world.objects, source=bed.repository)
+    bed.play(bed.all)
+    source = bed.api.objects[Ref("source.toolkit.fluxcd.io/v1", "GitRepository", "flux-system", "flux-system")]
+    assert source["spec"]["url"] == "http://10.89.77.1:3000/castle.git"
+    values = bed.api.objects[Ref("v1", "ConfigMap", "castle-values", "flux-system")]["data"]
+    assert (values["REACH_GIT"], values["REACH_THE_STORE"]) == ("10.89.77.1:3000", "10.89.77.1:8200")
+
+
+def test_certificate_and_key_are_a_secret_of_their_kind_and_what_others_add_is_theirs() -> None:
+    pair = {"tls.crt": "certificate/certificate/chain", "tls.key": "certificate/certificate/key"}
+    bed = Bed(secrets={"gate/tls": pair, "gate/other": {"tls.crt": "certificate/certificate/chain"}})
+    for name in pair.values():
+        bed.secret(name, f"value of {name}")
+    made = Ref("v1", "Secret", "tls", "gate")
+
+    async def work() -> None:
+        await bed.all("first")
+        await bed.step("first")
+        assert bed.api.objects[made]["type"] == "kubernetes.io/tls"
+        assert bed.api.objects[Ref("v1", "Secret", "other", "gate")]["type"] == "Opaque"
+        await bed.api.patch(made, {"data": {"ca.crt": "eA=="}})
+        assert (await bed.driver.observe(bed.the("first"), bed.ctx)).state is State.REACHED
+
+    bed.play(work)
 
 
 @pytest.mark.parametrize(
