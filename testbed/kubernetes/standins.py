@@ -105,6 +105,15 @@ STANDINS = (
         {"usr/bin/sh": "dash"},  # the package makes this link by a script, which is not run
     ),
     Standin(
+        "ingress",
+        "docker.io/library/traefik:v3.7.13",
+        "Traefik: Debian's Caddy",
+        debian.Root(("python3", "caddy", "openssl", "base-files", "libc-bin"), TRIXIE, LEFT_OUT),
+        (*SHARED, "ingress"),
+        ("python3", "-m", "standins.ingress"),
+        "65532:65532",
+    ),
+    Standin(
         "pgo",
         f"{CRUNCHY}/postgres-operator:ubi9-6.0.3-0",
         "CrunchyData's PostgreSQL operator 6.0.3",

@@ -1,0 +1,1 @@
+"""A stand-in for Traefik: Caddy, told what to serve by Ingresses and IngressRoutes."""
