@@ -7,7 +7,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,7 @@ from tests.kubernetes.control import ROOT
 from tests.kubernetes.databases import KUBECTL, DatabaseCastle, castle_of
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.machines, pytest.mark.timeout(900)]
-PROVISIONER = (Path(__file__).parent / "local_path.yaml").read_text()
+PROVISIONER = (ROOT / "examples/tazlab/repository/operators/lab/storage/local-path.yaml").read_text()
 APPLY = f'printf %s "$1" | {" ".join(KUBECTL)} apply -f -'
 
 
