@@ -6,6 +6,7 @@
 - `loss`: {`rows`: number or None, `seconds`: number or None, `bound`: true for an upper bound, `text`: reason}
 - `verified`: list of texts, by service probes
 - `addresses`: service name -> where people reach it
+- `controllers`: name -> {`image`, `title`: what it says that it is}, of those that run in the cluster
 - `names`: whole name -> the address that it was given
 - `stale_until`: Unix seconds until which resolvers may still give an old address for one of them
 - `treasury`: ability -> true, false or text, by preflight

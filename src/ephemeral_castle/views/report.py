@@ -190,6 +190,7 @@ def _rest(report: Mapping[str, Any]) -> list[str]:
             ("verified", " · ".join(clean(text) for text in report["probes"])),
             ("addresses", " · ".join(addresses)),
             ("names", " · ".join(_names(report))),
+            ("controllers", " · ".join(_controllers(report))),
             ("treasury", " · ".join(abilities)),
             ("counts", figures),
         ]
@@ -204,6 +205,12 @@ def _names(report: Mapping[str, Any]) -> list[str]:
         moment = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         told.append(f"resolvers may answer the old address until {moment}")
     return told
+
+
+def _controllers(report: Mapping[str, Any]) -> list[str]:
+    """By their own title, which says what a stand-in is; one without a title by its image."""
+    controllers = report.get("controllers", {})
+    return [f"{clean(name)}: {clean(each.get('title') or each.get('image', ''))}" for name, each in controllers.items()]
 
 
 def _ability(value: object) -> str:

@@ -55,6 +55,7 @@ def report_json(view: RunView, budget: Budget | None = None) -> dict[str, Any]:
         "loss": facts.losses(view),
         "probes": facts.joined(view, "verified"),
         "addresses": facts.merged(view, "addresses"),
+        "controllers": facts.merged(view, "controllers"),
         "names": facts.merged(view, "names"),
         "stale_until": facts.last(view, "stale_until"),
         "treasury": facts.merged(view, "treasury"),

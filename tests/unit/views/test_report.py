@@ -64,6 +64,16 @@ def test_a_difference_is_never_called_up_and_well():
     assert "✗ differs" in text
 
 
+def test_controllers_are_told_by_the_title_that_they_bear():
+    """A report that rests on a stand-in says so."""
+    story = stories.until_the_seal()
+    real = {"image": "example.org/kustomize-controller:v1.9.5"}
+    played = {"image": "example.org/source-controller:v1.9.5", "title": "stand-in for source-controller"}
+    facts = {"controllers": {"kustomize-controller": real, "source-controller": played}}
+    text = report_text(report_of(story.does("answers.data", 0.5, facts=facts).ends()))
+    assert "kustomize-controller: example.org/kustomize-controller:v1.9.5 · source-controller: stand-in for" in text
+
+
 def test_names_are_told_with_how_long_caches_may_lie():
     story = stories.until_the_seal()
     facts = {"names": {"blog.castle.example": "10.0.0.24"}, "stale_until": 1_795_000_060.0}

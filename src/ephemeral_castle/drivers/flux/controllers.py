@@ -11,7 +11,7 @@ from ephemeral_castle.drivers.flux.vocabulary import TITLE
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.manifests.ready import judge
 from ephemeral_castle.model.step import Observation, State
-from ephemeral_castle.spi.kubernetes import Manifest, Ref, Stage
+from ephemeral_castle.spi.kubernetes import Cluster, Manifest, Ref, Stage
 from ephemeral_castle.spi.part import REACHED
 
 LONGEST = 300.0  # seconds for a controller to run: its image may have to be pulled first
@@ -68,10 +68,17 @@ class Controllers(Part):
     def _reached(self, found: dict[str, Manifest]) -> Observation:
         self._told(found)
         text = f"{len(found)} controllers run"
-        return Observation(REACHED, text, {"controllers": {name: _of(each) for name, each in found.items()}})
+        return Observation(REACHED, text, {"controllers": {name: told(each) for name, each in found.items()}})
 
 
-def _of(deployment: Manifest) -> dict[str, Any]:
+async def titled(cluster: Cluster) -> dict[str, Any]:
+    """Every Deployment of the cluster that says by a title what it is: operators that the repository brought."""
+    listed = await cluster.list("apps/v1", "Deployment")
+    found = {each["metadata"]["name"]: told(each) for each in listed}
+    return {name: each for name, each in found.items() if "title" in each}
+
+
+def told(deployment: Manifest) -> dict[str, Any]:
     """Image and title, for the report: a title says what a stand-in is."""
     template = deployment["spec"]["template"]
     notes = {**(template["metadata"].get("annotations") or {}), **(deployment["metadata"].get("annotations") or {})}

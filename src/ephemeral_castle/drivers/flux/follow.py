@@ -10,6 +10,7 @@ from typing import Any
 
 from ephemeral_castle.drivers.flux import graph as graphs
 from ephemeral_castle.drivers.flux import sync, units
+from ephemeral_castle.drivers.flux.controllers import titled
 from ephemeral_castle.drivers.flux.fetching import Fetching
 from ephemeral_castle.drivers.flux.graph import Graph, Seen
 from ephemeral_castle.drivers.flux.pace import Pace
@@ -45,7 +46,7 @@ class Units(Part):
             return Observation(NOT_REACHED, fetching.says or f"{source} has fetched nothing yet")
         if unready or graphs.frozen(seen, graph.units):
             return Observation(NOT_REACHED, f"{len(unready)} of {len(seen)} units are not ready: {_some(unready)}")
-        return Observation(REACHED, _well(seen), {**self._facts(seen, {}), **await self._doors()}, renews=True)
+        return await self._all_well(seen, {})
 
     async def act(self) -> Observation | None:
         """Follows and nudges.
@@ -62,7 +63,13 @@ class Units(Part):
             if each.stage is Stage.SUSPENDED:
                 text = f"unit `{name}` is suspended in the repository or by a person: it stays at what it had"
                 self.ctx.diagnostic("warning", text)
-        return Observation(REACHED, _well(seen), {**self._facts(seen, walk.times), **await self._doors()}, renews=True)
+        return await self._all_well(seen, walk.times)
+
+    async def _all_well(self, seen: Mapping[str, Seen], times: Mapping[str, Mapping[str, float]]) -> Observation:
+        titles = {"controllers": await titled(await self.cluster())}
+        return Observation(
+            REACHED, _well(seen), {**self._facts(seen, times), **await self._doors(), **titles}, renews=True
+        )
 
     def graph(self) -> Graph:
         """Empty, with the goal of the run."""

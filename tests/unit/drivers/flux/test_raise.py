@@ -41,6 +41,22 @@ def test_from_nothing_to_every_unit_ready() -> None:
     assert bed.repository.kept == [(bed.sha, "")]
 
 
+def test_operators_that_the_repository_brought_are_known_by_their_titles() -> None:
+    bed = Bed()
+    bed.play(bed.all)
+    for name, notes in (("ingress", {"org.opencontainers.image.title": "stand-in for ingress"}), ("blog", {})):
+        bed.api.objects[Ref("apps/v1", "Deployment", name, "apps")] = {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": name, "namespace": "apps", "annotations": notes},
+            "spec": {"template": {"metadata": {}, "spec": {"containers": [{"image": f"example.org/{name}:1"}]}}},
+        }
+    bed.play(lambda: bed.step("units"))
+    found = bed.known["walls.units"]["controllers"]
+    assert found["ingress"] == {"image": "example.org/ingress:1", "title": "stand-in for ingress"}
+    assert "blog" not in found
+
+
 def test_the_source_is_held_at_the_commit_and_let_loose_at_the_end() -> None:
     bed = Bed()
     bed.play(lambda: bed.all("loose"))
