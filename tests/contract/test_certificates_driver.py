@@ -12,6 +12,8 @@ from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Treasury, V
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.spi import contract
 
+pytestmark = pytest.mark.evidence("simulated", "pebble")
+
 DNS = {"server": "127.0.0.1:5353", "zone": "castle.example", "key": "dns/tsig"}
 ISSUERS = {"own": "own", "acme": {"directory": "https://127.0.0.1:14000/dir", "dns": DNS}}
 LAYER = Layer("certificate", Role.GATES, "certificates")

@@ -15,6 +15,8 @@ from ephemeral_castle.model.record import Record
 from ephemeral_castle.spi import contract
 from ephemeral_castle.spi.world import Result
 
+pytestmark = pytest.mark.evidence("simulated", "podman-compose")
+
 OPTIONS = ComposeDriver.Options(projects={"data": "data", "edge": "edge"}, secrets={"token": "blog/token"})
 LAYER = Layer("blog", Role.WALLS, "compose", ("machines", "database"))
 GROUND = Layer("machines", Role.GROUND, "podman", options={"machines": {"data": {"id": 431}, "edge": {"id": 432}}})

@@ -23,6 +23,8 @@ from ephemeral_castle.spi.driver import Request
 from ephemeral_castle.spi.world import Result
 from tests.contract import files
 
+pytestmark = pytest.mark.evidence("simulated", "podman", "postgresql", "pgbackrest", "pgbouncer")
+
 CASTLE = wiring.load_castle(str(Path(__file__).parents[2] / "examples" / "here" / "castle.yaml"))
 SITE = CASTLE.site()
 CREATED = "c0ffee00-0000-4000-8000-000000000001"

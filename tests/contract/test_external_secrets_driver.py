@@ -13,6 +13,8 @@ from ephemeral_castle.model.record import Record
 from ephemeral_castle.spi import contract
 from ephemeral_castle.spi.options import read_options
 
+pytestmark = pytest.mark.evidence("simulated", "external-secrets")
+
 LAYER = Layer("secrets", Role.WALLS, "external-secrets", ("cluster", "flux"))
 SITE = Site("lab", (LAYER,), "10.0.0.0/24")
 OPTIONS: dict[str, dict[str, Any]] = {

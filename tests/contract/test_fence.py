@@ -16,6 +16,8 @@ from ephemeral_castle.spi.driver import Request
 from ephemeral_castle.spi.rehearsal import Doors
 from tests.contract.test_contract import CASTLE, SITE, reads, subject
 
+pytestmark = pytest.mark.evidence("simulated", "postgresql")
+
 LIMIT = {"name": "app", "limit": -1, "read_only": None, "fenced": True}
 WRITER = {
     "pid": 7,

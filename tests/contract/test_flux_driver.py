@@ -11,6 +11,8 @@ from ephemeral_castle.model.castle import Castle, Layer, Repository, Role, Site,
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.spi import contract
 
+pytestmark = pytest.mark.evidence("simulated", "kustomize-controller")
+
 OPTIONS = FluxDriver.Options(path="clusters/lab", secrets={"flux-system/age": {"age.agekey": "sops/age"}})
 LAYER = Layer("walls", Role.WALLS, "flux", ("cluster",))
 GROUND = Layer("machines", Role.GROUND, "podman", options={"machines": {"control": {"id": 421}}})

@@ -15,6 +15,8 @@ from ephemeral_castle.spi.kubernetes import Manifest
 from ephemeral_castle.spi.world import Result
 from tests.unit.drivers.kubeadm import bed
 
+pytestmark = pytest.mark.evidence("simulated", "kubeadm")
+
 COREFILE = coredns.corefile((), {"rehearsal": "10.0.0.1"})
 LOOKS = ('echo "digest', "/dev/tcp", "max_user_instances", "podman ps", "cat /etc/")
 

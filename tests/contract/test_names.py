@@ -99,6 +99,7 @@ def title(check: Any) -> str:
     return str(check.__name__)
 
 
+@pytest.mark.evidence("simulated", "knot")
 @pytest.mark.parametrize("check", SUITE, ids=title)
 async def test_over_a_server_in_memory(check: Any) -> None:
     await check(MemoryBed())
@@ -120,6 +121,7 @@ def knot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.machines
+@pytest.mark.evidence("real", "knot")
 @pytest.mark.parametrize("check", SUITE, ids=title)
 async def test_over_knot(knot: dict[str, Any], check: Any) -> None:
     bed = RealBed(knot["server"], knot["key"])
@@ -128,6 +130,7 @@ async def test_over_knot(knot: dict[str, Any], check: Any) -> None:
 
 
 @pytest.mark.machines
+@pytest.mark.evidence("real", "knot")
 async def test_knot_refuses_what_is_not_signed(knot: dict[str, Any]) -> None:
     change = NameChange(ZONE, put=(NameSet(f"x.{ZONE}", "A", ("192.0.2.1",), 60),))
     with pytest.raises(Denied):
@@ -135,6 +138,7 @@ async def test_knot_refuses_what_is_not_signed(knot: dict[str, Any]) -> None:
 
 
 @pytest.mark.machines
+@pytest.mark.evidence("real", "knot")
 async def test_knot_tells_a_clock_that_is_off(knot: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     bed = RealBed(knot["server"], knot["key"])
     await bed.clean()
@@ -146,6 +150,7 @@ async def test_knot_tells_a_clock_that_is_off(knot: dict[str, Any], monkeypatch:
 
 
 @pytest.mark.machines
+@pytest.mark.evidence("real", "knot")
 async def test_a_knot_that_is_killed_at_the_switch_and_comes_back(tmp_path: Path) -> None:
     """It is killed when the castle serves already, and started again while the switch asks for it."""
     started = json.loads(knotted("start", tmp_path))
@@ -166,6 +171,7 @@ async def test_a_knot_that_is_killed_at_the_switch_and_comes_back(tmp_path: Path
 
 
 @pytest.mark.machines
+@pytest.mark.evidence("real", "knot")
 async def test_a_knot_that_stays_away_leaves_a_castle_that_serves(tmp_path: Path) -> None:
     started = json.loads(knotted("start", tmp_path))
     bed = RealBed(started["server"], started["key"], timeout="1s")

@@ -12,6 +12,8 @@ from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Treasury, V
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.spi import contract
 
+pytestmark = pytest.mark.evidence("simulated", "knot")
+
 OPTIONS = Rfc2136Driver.Options(
     server="127.0.0.1:5353", zone="castle.example", key="dns/tsig", records={"blog": "edge"}, maintenance="10.0.0.1"
 )

@@ -21,6 +21,8 @@ from tests.contract.test_contract import FACTS
 from tests.contract.test_contract import reads as reads_on_machines
 from tests.unit.drivers.postgres.board import Board, options, place
 
+pytestmark = pytest.mark.evidence("simulated", "kubernetes")
+
 GROUND = Layer("machines", Role.GROUND, "podman")
 CLUSTER = Layer("cluster", Role.FOUNDATIONS, "kubeadm", needs=("machines",))
 LAYER = Layer("database", Role.TREASURES, "postgres", needs=("cluster",))

@@ -21,6 +21,8 @@ from ephemeral_castle.spi.driver import Request
 from ephemeral_castle.spi.world import Result
 from tests.contract.files import FACTS, reads
 
+pytestmark = pytest.mark.evidence("simulated", "restic")
+
 DEFINITION = """\
 castle: files
 treasury: {url: s3://files, server: here}

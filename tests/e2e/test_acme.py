@@ -24,7 +24,11 @@ from ephemeral_castle.world.names import TcpNames
 from ephemeral_castle.world.simulated import MemoryObjects, SimulatedWorld
 from tests.unit.drivers.certificates.bed import NAME, Bed, Context, ready, run
 
-pytestmark = pytest.mark.machines
+pytestmark = [
+    pytest.mark.machines,
+    pytest.mark.evidence("real", "pebble", "knot"),
+    pytest.mark.evidence("stand-in", "public-ca"),
+]
 ROOT = Path(__file__).parents[2]
 DAY = 86400.0
 ZONE = "castle.example"

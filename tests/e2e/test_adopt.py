@@ -11,8 +11,9 @@ from ephemeral_castle.spi.secret import Secret
 from ephemeral_castle.world.keys import KeyFile
 from tests.e2e.castles import TestCastle
 from tests.e2e.treasuries import Treasury, standing_beside
+from tests.systems import CASTLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *CASTLE)]
 
 
 @dataclass

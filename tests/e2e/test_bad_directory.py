@@ -12,8 +12,9 @@ import pytest
 
 from tests.e2e.castles import TestCastle
 from tests.e2e.days import FAILED, REFUSED, says
+from tests.systems import CASTLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *CASTLE)]
 INITDB = "/usr/lib/postgresql/15/bin/initdb -D /pg/data -U postgres --locale=C.UTF-8"
 
 

@@ -16,8 +16,9 @@ from ephemeral_castle.postgres import sql
 from tests.e2e.castles import TestCastle
 from tests.e2e.days import LIMITS, REFUSED, says, serving
 from tests.e2e.writers import TESTBED, Writer
+from tests.systems import CASTLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *CASTLE)]
 GREEDY = "application_name = 'greedy'"
 HERE = "-h /tmp -U postgres -d app"
 

@@ -18,8 +18,9 @@ import pytest
 from tests.e2e.castles import TestCastle
 from tests.e2e.days import FAILED, REFUSED, as_soon_as, says, serving
 from tests.e2e.writers import Writer
+from tests.systems import CASTLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *CASTLE)]
 DISK = "1500M"
 # /usr/bin as seen by one command, without podman: an overlay in a mount namespace of its own.
 WITHOUT_PODMAN = """\

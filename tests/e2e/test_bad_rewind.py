@@ -14,8 +14,9 @@ from ephemeral_castle.model.events import Kind
 from tests.e2e.accidents import BrokenRun, Moment, reboot
 from tests.e2e.castles import TestCastle
 from tests.e2e.secrets_of import all_secrets
+from tests.systems import CASTLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *CASTLE)]
 LIMIT = "select datconnlimit from pg_database where datname = 'app'"
 INTRUDER = """\
 while sleep 0.02; do

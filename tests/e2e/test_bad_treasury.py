@@ -14,8 +14,9 @@ from tests.e2e.castles import TestCastle
 from tests.e2e.days import FAILED, REFUSED, as_soon_as, kill_machines, says, serving
 from tests.e2e.treasuries import Treasury
 from tests.e2e.writers import Writer
+from tests.systems import CASTLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *CASTLE, "s3")]
 SEGMENTS = "archive/castle/15-1/*/*-*.zst"
 
 

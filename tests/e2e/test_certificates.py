@@ -18,7 +18,11 @@ from tests.e2e.accidents import BrokenRun, Moment
 from tests.e2e.castles import TestCastle
 from tests.e2e.test_acme import Grounds
 
-pytestmark = pytest.mark.machines
+pytestmark = [
+    pytest.mark.machines,
+    pytest.mark.evidence("real", "podman", "versitygw", "pebble", "knot", "age", "openssl"),
+    pytest.mark.evidence("stand-in", "public-ca"),
+]
 
 NAME = "blog.castle.example"
 DEFINITION = """\

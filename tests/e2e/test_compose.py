@@ -20,7 +20,10 @@ from tests.e2e.castles import TestCastle
 from tests.e2e.conftest import TINY
 from tests.e2e.registries import needs_registry, registry_in
 
-pytestmark = pytest.mark.machines
+pytestmark = [
+    pytest.mark.machines,
+    pytest.mark.evidence("real", "podman", "debian", "podman-compose", "versitygw", "git", "registry", "openssh"),
+]
 
 DEFINITION = """\
 castle: {name}

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_compose import DATA, SICK, Blog
+from tests.systems import CASTLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *CASTLE, "podman-compose", "git")]
 
 MENDED = DATA.replace("${GREETING:-hello}", "mended")
 DATABASE = """\

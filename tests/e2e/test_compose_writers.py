@@ -13,7 +13,10 @@ import pytest
 from tests.e2e.files import DATA as VOLUME
 from tests.e2e.test_compose import Blog
 
-pytestmark = pytest.mark.machines
+pytestmark = [
+    pytest.mark.machines,
+    pytest.mark.evidence("real", "podman", "podman-compose", "restic", "versitygw", "git"),
+]
 
 DEFINITION = """\
 castle: {name}

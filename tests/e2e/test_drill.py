@@ -16,8 +16,9 @@ from tests.e2e.castles import Computer, TestCastle
 from tests.e2e.drills import BrokenDrill, footing, record, traces
 from tests.e2e.treasuries import Treasury, standing_beside
 from tests.e2e.writers import Writer
+from tests.systems import CASTLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *CASTLE, "s3")]
 
 SEGMENT = re.compile(r"(\d{8})0{8}[0-9A-F]{8}(-[0-9a-f]{40})?(\.\w+)?$")
 # In the order in which a drill comes by.

@@ -12,8 +12,9 @@ from ephemeral_castle.model.events import Kind, RunStatus
 from tests.e2e.accidents import Moment
 from tests.e2e.drills import BrokenDrill, footing, record, traces
 from tests.e2e.whole import WholeCastle
+from tests.systems import WHOLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *WHOLE)]
 
 UPLOADS = "/var/lib/containers/storage/volumes/blog_uploads/_data"
 MOMENTS = [

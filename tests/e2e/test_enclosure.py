@@ -20,7 +20,7 @@ from ephemeral_castle.world.memory_files import mount_types
 from ephemeral_castle.world.transport import podman_transport
 from tests.e2e.conftest import TINY, said
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", "podman")]
 EXEC = LocalExec()
 SEGMENT = Path("/dev/shm/libpod_lock")  # where the default lock manager keeps everybody's locks
 NETNS = Path("/run/netns")

@@ -21,7 +21,7 @@ from tests.e2e.drills import record
 from tests.e2e.files import DATA, DEFINITION, FilesCastle, standing
 from tests.e2e.secrets_of import all_secrets
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", "podman", "restic", "versitygw")]
 BEGUN = Kind.STEP_STARTED
 LOUD = 'cd "$1"; (while :; do date +%N > log; sleep 0.05; done) >/dev/null 2>&1 & echo $!'
 

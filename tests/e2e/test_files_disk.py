@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.days import FAILED, as_soon_as, says
 from tests.e2e.files import DATA, FilesCastle
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", "podman", "restic", "versitygw")]
 
 
 @pytest.fixture

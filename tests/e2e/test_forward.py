@@ -20,7 +20,7 @@ from ephemeral_castle.world.pidfile import ProcessMark
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", "podman")]
 EXEC = LocalExec()
 
 # Answers each connection: reads to the end, gives back the sum of what came, then as many bytes as it read.

@@ -23,6 +23,8 @@ from ephemeral_castle.world.ssh_transport import fingerprint
 from tests.e2e.treasuries import Treasury
 from tests.githosts import HttpsHost, Origin, Place, SshHost, free_port
 
+pytestmark = pytest.mark.evidence("real", "git", "s3")
+
 TOKEN = "to" + "ken-4711-of-the-castle"
 
 

@@ -13,7 +13,7 @@ from ephemeral_castle.world.images import ImageStore
 from ephemeral_castle.world.memory_files import mount_types
 from tests.e2e.conftest import TINY
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", "podman", "debian")]
 EXEC = LocalExec()
 SMALL = Recipe("small", ("busybox-static",))
 

@@ -11,8 +11,9 @@ from ephemeral_castle.model.events import Kind, RunStatus
 from tests.e2e.accidents import BrokenRun, Moment, belongings, of_life, timeline
 from tests.e2e.castles import TestCastle, standing
 from tests.e2e.writers import Writer
+from tests.systems import CASTLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *CASTLE)]
 
 # In the order in which a rebirth comes by.
 MOMENTS = [

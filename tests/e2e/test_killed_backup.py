@@ -14,8 +14,9 @@ import pytest
 from ephemeral_castle.postgres.leftovers import COPY, aborted
 from tests.e2e.castles import TestCastle
 from tests.e2e.objects import names
+from tests.systems import CASTLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *CASTLE)]
 KILL = """
 for each in /proc/[0-9]*; do
   tr '\\0' ' ' <$each/cmdline 2>/dev/null | grep -q '^pgbackrest.* backup' && kill -9 ${each#/proc/} && echo killed

@@ -18,7 +18,7 @@ from ephemeral_castle.world.images import ImageStore
 from tests.e2e.registries import needs_registry, registry_in, start, stop
 from tests.kubernetes.control import programs
 
-pytestmark = [pytest.mark.machines, needs_registry]
+pytestmark = [pytest.mark.machines, needs_registry, pytest.mark.evidence("real", "podman", "registry")]
 
 MIRROR = """\
 [[registry]]

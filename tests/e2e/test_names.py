@@ -19,7 +19,7 @@ import pytest
 from ephemeral_castle.world.keys import KeyFile
 from tests.e2e.castles import TestCastle
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", "podman", "knot", "versitygw")]
 
 KNOT = Path(__file__).parents[2] / "testbed" / "knot.py"
 GATEWAY = "10.89.77.1"

@@ -13,8 +13,9 @@ import pytest
 from tests.e2e.accidents import reboot
 from tests.e2e.castles import Computer, TestCastle
 from tests.e2e.treasuries import Treasury, standing_beside
+from tests.systems import CASTLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *CASTLE, "s3")]
 
 ROWS = 50
 

@@ -13,7 +13,7 @@ from ephemeral_castle.world.images import ImageStore
 from tests.e2e.conftest import TINY
 from tests.e2e.registries import needs_registry, registry_in
 
-pytestmark = [pytest.mark.machines, needs_registry]
+pytestmark = [pytest.mark.machines, needs_registry, pytest.mark.evidence("real", "podman", "registry")]
 
 
 def silent(text: str, *, done: float | None = None, total: float | None = None) -> None:

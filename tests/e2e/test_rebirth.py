@@ -10,8 +10,9 @@ import pytest
 
 from tests.e2e.castles import TestCastle
 from tests.e2e.writers import Writer
+from tests.systems import CASTLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *CASTLE)]
 
 
 @pytest.fixture

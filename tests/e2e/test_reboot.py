@@ -10,8 +10,9 @@ from ephemeral_castle.model.events import Kind
 from tests.e2e.accidents import BrokenRun, Moment, alarms, belongings, of_life, reboot, timeline
 from tests.e2e.castles import TestCastle, standing
 from tests.e2e.writers import Writer
+from tests.systems import CASTLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *CASTLE)]
 
 MOMENTS = [
     Moment("database.backup"),

@@ -16,8 +16,9 @@ import pytest
 
 from tests.e2e.castles import TestCastle
 from tests.e2e.secrets_of import all_secrets
+from tests.systems import CASTLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *CASTLE, "openssh")]
 
 # Where docs/reference/secrets.md says that a secret may lie: the key file itself, and the treasury's accounts.
 ALLOWED = re.compile(r"/castle\.key$|\.treasury/iam/")

@@ -17,7 +17,7 @@ from ephemeral_castle.world.podman_config import PodmanRoot
 from tests.unit.postgres import test_server as texts
 from tests.unit.postgres.servers import Programs, Server, home_of, serving
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", "postgresql", "podman")]
 # The image's files with a directory of the server in them, in a mount namespace that ends with this process.
 ROOM = """\
 set -e

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.whole import WholeCastle, standing
+from tests.systems import WHOLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *WHOLE)]
 
 SETTLED = "life 1 stands as defined: nothing was changed\n"
 

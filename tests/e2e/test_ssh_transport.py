@@ -13,7 +13,7 @@ from ephemeral_castle.world.ssh_transport import SshPeer, SshTransport, fingerpr
 from ephemeral_castle.world.transport import podman_transport
 from tests.e2e.conftest import TINY
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", "podman", "openssh")]
 EXEC = LocalExec()
 IMAGE = ImageStore(EXEC).reference(TINY)
 MEMORY = Path("/dev/shm")

@@ -68,7 +68,10 @@ def have_versitygw() -> bool:
     return True
 
 
-pytestmark = pytest.mark.skipif(not have_versitygw(), reason="versitygw is not built: make prefetch")
+pytestmark = [
+    pytest.mark.skipif(not have_versitygw(), reason="versitygw is not built: make prefetch"),
+    pytest.mark.evidence("real", "versitygw", "age"),
+]
 
 
 def credentials() -> Credentials:

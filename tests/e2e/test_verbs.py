@@ -14,8 +14,9 @@ import pytest
 
 from tests.e2e.castles import TestCastle
 from tests.e2e.secrets_of import all_secrets
+from tests.systems import CASTLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *CASTLE)]
 
 ROWS = 40
 

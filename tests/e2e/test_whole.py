@@ -12,8 +12,9 @@ import pytest
 from tests.e2e.days import FAILED, as_soon_as, kill_machines, says
 from tests.e2e.whole import FILES, GATEWAY, WholeCastle, standing
 from tests.e2e.writers import Writer
+from tests.systems import WHOLE
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.evidence("real", *WHOLE)]
 
 ROW = "A castle that may fall"  # of the table `posts`
 

@@ -22,7 +22,7 @@ from ephemeral_castle.spi.kubernetes import ClusterAccess, Manifest, Ref
 from ephemeral_castle.world.kubernetes import HttpCluster
 from tests.kubernetes.control import ROOT, Control, free_ports, programs
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [pytest.mark.kubernetes, pytest.mark.evidence("real", "api-server", "cert-manager", "pebble", "knot")]
 FOLDER = ROOT / "testbed/kubernetes/cert-manager"
 MODULE = "github.com/cert-manager/cert-manager"
 ISSUED = 150.0  # seconds; cert-manager itself waits 60 between its look at a DNS-01 record and the answer to the CA

@@ -12,8 +12,9 @@ import pytest
 
 from tests.e2e.accidents import alarms, reboot
 from tests.kubernetes.castles import KubernetesCastle, Parts, castle_of, parts
+from tests.systems import CLUSTER
 
-pytestmark = [pytest.mark.machines, pytest.mark.kubernetes]
+pytestmark = [pytest.mark.machines, pytest.mark.kubernetes, pytest.mark.evidence("real", *CLUSTER)]
 KERNEL = ("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops", "kernel/keys/root_maxkeys",
           "kernel/keys/root_maxbytes", "net/ipv4/ip_forward", "net/netfilter/nf_conntrack_max")  # fmt: skip
 WELL = 90.0  # seconds

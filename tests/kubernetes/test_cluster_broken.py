@@ -9,8 +9,9 @@ import pytest
 from ephemeral_castle.model.events import Kind
 from tests.e2e.accidents import BrokenRun, Moment
 from tests.kubernetes.castles import KubernetesCastle, Parts, castle_of, parts
+from tests.systems import CLUSTER
 
-pytestmark = [pytest.mark.machines, pytest.mark.kubernetes]
+pytestmark = [pytest.mark.machines, pytest.mark.kubernetes, pytest.mark.evidence("real", *CLUSTER)]
 STARTED, INTENT = Kind.STEP_STARTED, Kind.STEP_INTENT
 MOMENTS = [
     Moment("cluster.gone", INTENT, what="destroy"),

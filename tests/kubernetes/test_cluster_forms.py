@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kubernetes.castles import KubernetesCastle, Parts, castle_of, parts
+from tests.systems import CLUSTER
 
-pytestmark = [pytest.mark.machines, pytest.mark.kubernetes]
+pytestmark = [pytest.mark.machines, pytest.mark.kubernetes, pytest.mark.evidence("real", *CLUSTER, "openssh")]
 
 
 @pytest.fixture(scope="module")

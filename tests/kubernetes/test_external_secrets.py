@@ -34,7 +34,11 @@ from tests.kubernetes.control import Control
 from tests.kubernetes.objects import namespace
 from tests.unit.drivers.external_secrets.bed import API, CIPHER, NAMED, PASS, Bed, external
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [
+    pytest.mark.kubernetes,
+    pytest.mark.evidence("real", "api-server", "openbao"),
+    pytest.mark.evidence("stand-in", "external-secrets"),
+]
 ROOT = Path(__file__).resolve().parents[2]
 VENDORS = ROOT.parent / "shared/crds/external-secrets"
 ACCOUNT = "system:serviceaccount:external-secrets:external-secrets"

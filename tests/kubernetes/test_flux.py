@@ -21,7 +21,11 @@ from ephemeral_castle.world.kubernetes import HttpCluster
 from tests.kubernetes.control import Control
 from tests.kubernetes.fluxes import SPACE, RealBed, config, flux, missing
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [
+    pytest.mark.kubernetes,
+    pytest.mark.evidence("real", "api-server", "kustomize-controller", "git"),
+    pytest.mark.evidence("stand-in", "source-controller"),
+]
 KUSTOMIZE = "kustomize.toolkit.fluxcd.io/v1"
 
 

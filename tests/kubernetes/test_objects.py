@@ -18,7 +18,7 @@ from tests.kubernetes.control import Control, free_ports
 from tests.kubernetes.objects import GROUP, config, custom, definition, namespace
 from tests.papers import Authority
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [pytest.mark.kubernetes, pytest.mark.evidence("real", "api-server")]
 
 # Line ends of other alphabets, what YAML calls not printable, surrogate pairs, a tab, a quote.
 STRANGE = "a\x85b\u2028c\u2029d\x7fe\x9ff\ufeffg\ufffeh\uffffi😀jäöüß漢字\t\"'\\/ \u00a0k"

@@ -13,8 +13,15 @@ from testbed.standins.pgo import names
 
 from tests.kubernetes.castles import parts
 from tests.kubernetes.pgo_castles import PgoCastle, pgo_castle
+from tests.systems import CLUSTER
 
-pytestmark = [pytest.mark.machines, pytest.mark.kubernetes, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.machines,
+    pytest.mark.kubernetes,
+    pytest.mark.timeout(900),
+    pytest.mark.evidence("real", *CLUSTER, "postgresql", "pgbackrest", "pgbouncer", "s3"),
+    pytest.mark.evidence("stand-in", "pgo"),
+]
 TIMELINE = "SELECT timeline_id FROM pg_control_checkpoint()"
 ROWS = "SELECT count(*) FROM ledger"
 REPO2 = {

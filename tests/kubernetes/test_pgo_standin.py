@@ -21,7 +21,11 @@ from tests.kubernetes.control import Control
 from tests.standins.pgo_bed import BOUNCER, IMAGES, KINDS, Bed, backups, source, spec
 from tests.standins.pgo_examples import EXAMPLES, REFUSED
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [
+    pytest.mark.kubernetes,
+    pytest.mark.evidence("real", "api-server"),
+    pytest.mark.evidence("stand-in", "pgo"),
+]
 VENDOR = Path(__file__).parents[3] / (
     "shared/crds/postgres-operator/postgres-operator.crunchydata.com_postgresclusters.yaml"
 )

@@ -14,8 +14,14 @@ from tests.e2e.days import REFUSED, kill_machines, says
 from tests.e2e.writers import Writer
 from tests.kubernetes.castles import parts
 from tests.kubernetes.databases import DatabaseCastle, standing
+from tests.systems import CLUSTER
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.machines, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.kubernetes,
+    pytest.mark.machines,
+    pytest.mark.timeout(1200),
+    pytest.mark.evidence("real", *CLUSTER, "kubernetes", "postgresql", "pgbackrest", "pgbouncer"),
+]
 MOMENT = "select to_char(clock_timestamp() - interval '1 s', 'YYYY-MM-DD\"T\"HH24:MI:SS.MSOF')"
 ORDER = "{.spec.template.spec.initContainers[0].command}"
 

@@ -14,8 +14,14 @@ from tests.e2e.writers import Writer
 from tests.kubernetes.castles import parts
 from tests.kubernetes.control import ROOT
 from tests.kubernetes.databases import KUBECTL, DatabaseCastle, castle_of
+from tests.systems import CLUSTER
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.machines, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.kubernetes,
+    pytest.mark.machines,
+    pytest.mark.timeout(900),
+    pytest.mark.evidence("real", *CLUSTER, "kubernetes", "local-path", "postgresql", "pgbackrest", "pgbouncer"),
+]
 PROVISIONER = (ROOT / "examples/tazlab/repository/operators/lab/storage/local-path.yaml").read_text()
 APPLY = f'printf %s "$1" | {" ".join(KUBECTL)} apply -f -'
 

@@ -20,8 +20,9 @@ from ephemeral_castle.spi.secret import Secret
 from ephemeral_castle.world.clock import SystemClock
 from ephemeral_castle.world.kubernetes import HttpCluster
 from tests.kubernetes.castles import KubernetesCastle, castle_of, parts
+from tests.systems import CLUSTER
 
-pytestmark = [pytest.mark.machines, pytest.mark.kubernetes]
+pytestmark = [pytest.mark.machines, pytest.mark.kubernetes, pytest.mark.evidence("real", *CLUSTER)]
 BUSYBOX = "docker.io/library/busybox:1.35.0"
 SERVE = "echo begun; exec httpd -f -p 8080 -h /tmp"
 

@@ -15,7 +15,7 @@ from ephemeral_castle.world.kubernetes import HttpCluster
 from tests.kubernetes.control import Control
 from tests.kubernetes.objects import GROUP, config, custom, definition, namespace, pod
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [pytest.mark.kubernetes, pytest.mark.evidence("real", "api-server")]
 
 
 async def test_an_object_that_comes_later(cluster: HttpCluster) -> None:

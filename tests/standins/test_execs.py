@@ -11,6 +11,8 @@ import pytest
 from testbed.standins import execs
 from testbed.standins.api import Refused, Silent
 
+pytestmark = pytest.mark.evidence("stand-in", "pgo")
+
 
 @pytest.fixture
 def pair():

@@ -24,6 +24,8 @@ from testbed.standins.work import Work
 from tests.standins.external_secrets_bed import MemoryApi, PlayedBao, external, store, token
 from tests.standins.source_bed import faults
 
+pytestmark = pytest.mark.evidence("stand-in", "external-secrets")
+
 ROOT = Path(__file__).resolve().parents[2]
 VENDORS = ROOT.parent / "shared/crds/external-secrets"
 VALUES = {"user": "anna", "pass": "a\nb", "b": "YW5uYQ==", "s3.conf": "x"}

@@ -21,6 +21,8 @@ from testbed.standins.external_secrets.words import (
 
 from tests.standins.external_secrets_bed import API, MemoryApi, PlayedBao, encoded, external, plain, store, token
 
+pytestmark = pytest.mark.evidence("stand-in", "external-secrets")
+
 CONF = "[global]\nrepo1-s3-key=AKEY\nrepo1-cipher-pass=tulip\n"
 POST = "[global]\nrepo1-s3-key={{ .AWS_ACCESS_KEY_ID }}\nrepo1-s3-key-secret={{ .AWS_SECRET_ACCESS_KEY }}\n"
 POST_DATA = [{"secretKey": key, "remoteRef": {"key": key, "property": "value"}}

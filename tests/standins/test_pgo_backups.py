@@ -8,7 +8,7 @@ from testbed.standins.pgo import names
 
 from tests.standins.pgo_bed import BOUNCER, CLAIM, REPO, S3, Bed, backups, living, spec
 
-pytestmark = pytest.mark.usefixtures("few_certificates")
+pytestmark = [pytest.mark.usefixtures("few_certificates"), pytest.mark.evidence("stand-in", "pgo")]
 
 
 def test_the_stanza_is_made_and_told():

@@ -12,7 +12,7 @@ from testbed.standins.pgo.moment import Failed
 
 from tests.standins.pgo_bed import BOUNCER, Bed, allowed, living, restored, source, spec
 
-pytestmark = pytest.mark.usefixtures("few_certificates")
+pytestmark = [pytest.mark.usefixtures("few_certificates"), pytest.mark.evidence("stand-in", "pgo")]
 
 
 def test_birth_by_create_makes_everything_under_its_real_name():

@@ -10,7 +10,7 @@ from testbed.standins.pgo import names, users
 
 from tests.standins.pgo_bed import BOUNCER, Bed, living, source, spec
 
-pytestmark = pytest.mark.usefixtures("few_certificates")
+pytestmark = [pytest.mark.usefixtures("few_certificates"), pytest.mark.evidence("stand-in", "pgo")]
 
 
 def _secret(bed: Bed, name: str) -> dict[str, str]:

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from testbed.standins.pgo import crd, manifests
 
+pytestmark = pytest.mark.evidence("stand-in", "pgo")
+
 VENDOR = (
     Path(__file__).parents[3] / "shared/crds/postgres-operator/postgres-operator.crunchydata.com_postgresclusters.yaml"
 )

@@ -9,7 +9,7 @@ from testbed.standins.pgo import names
 
 from tests.standins.pgo_bed import BOUNCER, CLAIM, REPO, Bed, backups, living, restored, source, spec
 
-pytestmark = pytest.mark.usefixtures("few_certificates")
+pytestmark = [pytest.mark.usefixtures("few_certificates"), pytest.mark.evidence("stand-in", "pgo")]
 
 
 def test_data_source_added_to_a_living_cluster_restores_over_its_data():

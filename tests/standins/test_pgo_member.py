@@ -9,6 +9,8 @@ import pytest
 from testbed.standins.api import Refused, Silent
 from testbed.standins.pgo import member, names
 
+pytestmark = pytest.mark.evidence("stand-in", "pgo")
+
 CONFIGURATION = {"parameters": {"port": "5432", "archive_command": "cp '%p' x"}, "pg_hba": ["local all postgres peer"]}
 
 

@@ -8,7 +8,10 @@ import subprocess
 import pytest
 from testbed.standins.pgo import pki
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not here: apt-get install openssl")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not here: apt-get install openssl"),
+    pytest.mark.evidence("stand-in", "pgo"),
+]
 KEYS = ("tls.crt", "tls.key", "ca.crt")
 
 

@@ -26,7 +26,11 @@ from testbed.standins.source_controller.words import seconds
 from tests.githosts import HttpsHost, Origin, SshHost
 from tests.standins.source_bed import CRDS, KIND, FakeApi
 
-pytestmark = pytest.mark.skipif(not CRDS.exists(), reason=f"the vendor's CRDs are not at {CRDS}")
+pytestmark = [
+    pytest.mark.skipif(not CRDS.exists(), reason=f"the vendor's CRDs are not at {CRDS}"),
+    pytest.mark.evidence("real", "git"),
+    pytest.mark.evidence("stand-in", "source-controller"),
+]
 FILES = {"clusters": {"lab": {"apps.yaml": "kind: x\n"}}, "run": ("755", "#!/bin/sh\n"), "photo.png": "p"}
 
 

@@ -8,6 +8,8 @@ import pytest
 from testbed.kubernetes import contents, debian, standins
 from testbed.kubernetes.images import tar_names
 
+pytestmark = pytest.mark.evidence("stand-in", "pgo", "external-secrets", "source-controller")
+
 
 @pytest.fixture
 def _small_roots(monkeypatch, tmp_path):
