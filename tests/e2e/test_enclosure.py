@@ -17,6 +17,7 @@ from ephemeral_castle.world.enclosure import CastleEnclosure, Site
 from ephemeral_castle.world.exec import LocalExec
 from ephemeral_castle.world.images import ImageStore
 from ephemeral_castle.world.memory_files import mount_types
+from ephemeral_castle.world.podman_shared import SHARED
 from ephemeral_castle.world.transport import podman_transport
 from tests.e2e.conftest import TINY, said
 
@@ -111,6 +112,9 @@ async def test_the_computer_stays_as_it_is(new_castle):
     await machine(castle, "m1", "10.89.77.11")
     assert computer() == before
     assert said(*castle.enter(["sysctl", "-n", "net.ipv4.ip_forward"])).strip() == "1"
+    mounts = said("nsenter", f"--mount={castle.runtime}/mnt", "cat", "/proc/self/mountinfo")
+    for shared in SHARED.values():  # podman's caches stayed on the computer when the last castle had gone
+        assert f" {shared} " in mounts, shared
     await castle.remove()
     assert computer() == before
 

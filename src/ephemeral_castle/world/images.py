@@ -18,6 +18,7 @@ from ephemeral_castle.world.flock import locked
 from ephemeral_castle.world.image_use import users_of
 from ephemeral_castle.world.namespaces import mount_points_below
 from ephemeral_castle.world.podman_config import PodmanRoot
+from ephemeral_castle.world.podman_shared import apart
 from ephemeral_castle.world.trees import delete_tree
 
 if TYPE_CHECKING:
@@ -246,12 +247,13 @@ class ImageStore:
     async def _podman(self, *args: str, timeout: float = 60.0, env: Sequence[str] = ()) -> tuple[int, str]:
         """Exit status, and what it said: its output when all is well, else its last words. `env`: names to pass on.
 
-        Each call has a mount namespace of its own, so podman's bind mount of the store never shows on the computer.
+        Each call has a mount namespace of its own, so podman's bind mount of the store never shows on the computer, nor
+        do its caches stay there.
         """
         if not (self._root.config / "storage.conf").is_file():
             await asyncio.to_thread(self._root.write)
         temporary = {"TMPDIR": str(self._work)} | {name: os.environ[name] for name in env if name in os.environ}
-        argv: Sequence[str] = ["unshare", "--mount", "--propagation", "slave", "--", *self._root.command(*args)]
+        argv = apart(self._root.run / "apart", self._root.command(*args))
         result = await self._exec.run(argv, env=temporary, timeout=timeout)
         return result.code, result.out if result.ok else result.last_words()
 

@@ -5,6 +5,7 @@ Sources: ip-netns(8), unshare(1), nsenter(1), mount_namespaces(7), veth(4).
 
 from __future__ import annotations
 
+import asyncio
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,24 +13,22 @@ from typing import TYPE_CHECKING
 
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.world.memory_files import mount_table, mount_types
+from ephemeral_castle.world.podman_shared import SHARED, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ephemeral_castle.spi.world import Exec
 
-NETNS = Path("/run/netns")
-# Directories that all podmans of a computer share, whatever their configuration: netavark's address book (1.4 never
-# frees what died with the computer), the names of containers' namespaces, runc's state of running containers. A /run
-# that is no tmpfs would keep them over a reboot, and no container could start again.
-SHARED = {"networks": "/run/containers/networks", "netns": str(NETNS), "runc": "/run/runc"}
+NETNS = Path(SHARED["netns"])
+KEPT = ("/run/netns",)  # of iproute2, which holds a mount there
 
 
 @dataclass(frozen=True)
 class Namespaces:
     """A network namespace, and a mount namespace pinned in a tmpfs of its own.
 
-    The mount namespace keeps podman's mounts, and what all podmans would share below /run, away from the computer's.
+    The mount namespace keeps podman's mounts, and what all podmans would share, away from the computer's.
 
     Attributes:
         exec: starts processes.
@@ -113,6 +112,7 @@ class Namespaces:
             await self.command("umount", point)
         if self.network.exists():
             await self.command("ip", "netns", "del", self.name)
+        await asyncio.to_thread(tidy, [Path(path) for path in SHARED.values() if path not in KEPT], NETNS)
 
     async def bridge(self, interface: str, address: str) -> None:
         """Makes the bridge before netavark does, with a port of its own: without one it goes with the last container.
