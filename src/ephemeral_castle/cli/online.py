@@ -264,7 +264,8 @@ async def doctor(castle: Castle | None, site: Site | None) -> list[Check]:
         mend = error.hints[-1] if error.hints else ""
         return [*checks, Check("treasury", False, f"{error.message}: {error.why}".rstrip(": "), mend, "treasury")]
     try:
-        checks += await treasury_checks(opened.world.objects)  # type: ignore[arg-type]  # worlds makes S3Objects
+        here = str(places(castle.name).treasury) if castle.treasury.server == "here" else ""
+        checks += await treasury_checks(opened.world.objects, here=here)  # type: ignore[arg-type]  # worlds makes S3Objects
         accounts = opened.world.identities is not None
         fact = "every life gets its own writer" if accounts else "lives share one key: an old one cannot be revoked"
         checks.append(Check("accounts", True if accounts else None, fact, "", "treasury"))

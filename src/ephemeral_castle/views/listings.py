@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ephemeral_castle.views.paint import PLAIN, Paint
 from ephemeral_castle.views.table import columns, fields
-from ephemeral_castle.views.words import Sign, clean, clock, count, duration, instant, place
+from ephemeral_castle.views.words import Sign, clean, clock, count, duration, hint, instant, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ephemeral_castle.model.events import Event
 
 _VERDICTS = {True: (Sign.DONE, "ok"), False: (Sign.FAILED, "failed"), None: (Sign.WARNING, "warning")}
+_PROGRAMS = ("castle", "sudo", "apt-get")
 _HIDDEN = frozenset({"facts", "inputs"})  # long; they stand in the JSON form
 
 
@@ -60,7 +61,7 @@ def doctor_text(checks: Sequence[Mapping[str, Any]], paint: Paint = PLAIN) -> st
             title = clean(check["title"]).ljust(width)
             lines.append(f"  {paint.sign(sign)} {word:<7} {title}  {clean(check['fact'])}".rstrip())
             if check["ok"] is not True and check.get("mend"):
-                lines.append(f"      hint: `{clean(check['mend'])}`")
+                lines.append(f"      hint: {hint(check['mend'], _PROGRAMS)}")
     failed = sum(1 for check in checks if check["ok"] is False)
     warned = sum(1 for check in checks if check["ok"] is None)
     verdict = f"{count(len(checks), 'check')}: {failed} failed, {count(warned, 'warning')}"

@@ -84,10 +84,11 @@ def place(step_id: str) -> str:
     return step_id.replace(".", "/", 1)
 
 
-def hint(text: object) -> str:
-    """A hint on one line; a bare command of ours is put between backticks."""
+def hint(text: object, programs: tuple[str, ...] = ("castle",)) -> str:
+    """A hint on one line; a bare command of one of `programs` is put between backticks, and prose is not."""
     line = clean(text)
-    return f"`{line}`" if line.startswith("castle ") and "`" not in line and "," not in line else line
+    command = line.partition(" ")[0] in programs and " " in line
+    return f"`{line}`" if command and "`" not in line and "," not in line else line
 
 
 def error_line(error: object) -> str:

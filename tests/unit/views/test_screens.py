@@ -150,6 +150,7 @@ def test_doctor(golden):
             "section": "this computer",
         },
         {"title": "object lock", "ok": None, "fact": "the server has none", "mend": "", "section": "treasury"},
+        {"title": "copies", "ok": None, "fact": "none", "mend": "copy it to another computer", "section": "treasury"},
     ]
     golden("doctor.txt", doctor_text(checks) + "\n")
 

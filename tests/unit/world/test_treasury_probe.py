@@ -68,11 +68,11 @@ class FakeServer:
         return httpx.Response(501, text="<Error><Code>NotImplemented</Code></Error>")
 
 
-async def look(server: FakeServer) -> dict[str, Check]:
+async def look(server: FakeServer, here: str = "") -> dict[str, Check]:
     endpoint = Endpoint("https://s3.example", "bucket")
     transport = httpx.MockTransport(server)
     async with S3Objects(endpoint, Credentials("KEY", Secret("s")), ManualClock(), transport=transport) as objects:
-        return {check.title: check for check in await probe(objects)}
+        return {check.title: check for check in await probe(objects, here=here)}
 
 
 async def test_a_good_server_without_versions_gets_warnings_only():
@@ -82,6 +82,15 @@ async def test_a_good_server_without_versions_gets_warnings_only():
     assert [check.title for check in checks.values() if check.ok is None] == ["versions", "object lock"]
     assert all(check.section == "treasury" and check.fact for check in checks.values())
     assert server.stored == {}
+
+
+async def test_a_treasury_on_this_computer_was_told_to_make_its_bucket_with_a_lock():
+    """Nobody can: castle makes that bucket, and a lock in it would not bind the root of the same computer."""
+    checks = await look(FakeServer(), "/var/lib/castle/here.treasury")
+    assert "object lock" not in checks
+    copies = checks["copies elsewhere"]
+    assert copies.ok is None
+    assert "copy /var/lib/castle/here.treasury to another computer" in copies.mend
 
 
 @pytest.mark.parametrize(
