@@ -27,6 +27,22 @@ def test_rebirth_needs_the_name_and_gives_the_whole_command(run, wired):
     assert result.stderr.splitlines()[-1] == last
 
 
+def test_a_plan_of_a_restore_could_not_name_its_treasure(run, wired):
+    at = "2026-02-07T19:00:00+01:00"
+    assert run("plan", "restore", "--offline", "--side", "--to", at).exit_code == 0
+    assert ("plan", "restore", {"to": at, "side": True}, None) in wired.asked
+    result = run("plan", "restore", "--offline", "--layer", "fils")
+    assert result.exit_code == 2
+    assert "there is no treasure `fils`" in result.stderr
+
+
+@pytest.mark.parametrize("words", [["--side"], ["--layer", "x"], ["--to", "2026-02-07T19:00:00+01:00"]])
+def test_words_of_a_restore_are_refused_in_the_plan_of_another_verb(run, wired, words):
+    result = run("plan", "raise", "--offline", *words)
+    assert result.exit_code == 2
+    assert f"{words[0]} says nothing to `raise`" in result.stderr
+
+
 @pytest.mark.parametrize(
     "words", [["rebirth"], ["wipe"], ["restore"], ["restore", "--set", "X"], ["down"], ["raise", "--source-lost"]]
 )

@@ -92,6 +92,16 @@ def set_option(function: F) -> F:
     return click.option("--set", "set_label", metavar="[LAYER=]LABEL", multiple=True, help=text)(function)
 
 
+def restore_options(function: F) -> F:
+    """Adds what a restore is told: `--to TIME`, `--side`, `--layer NAME`."""
+    text = "Restore this treasure only. Repeatable."
+    function = click.option("--layer", "only", metavar="NAME", multiple=True, help=text)(function)
+    text = "Bring a copy up beside the living database; changes nothing else."
+    function = click.option("--side", is_flag=True, help=text)(function)
+    text = "Point in time, ISO 8601 with offset; the newest without it."
+    return click.option("--to", metavar="TIME", default="", help=text)(function)
+
+
 def run_argument(function: F) -> F:
     """Adds the argument RUN: an id; the last run when not given."""
     return click.argument("run", required=False)(function)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ephemeral_castle.errors import UsageError
+from ephemeral_castle.model.castle import Verb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,7 @@ def request_of(flags: Mapping[str, Any]) -> dict[str, Any]:
     given to the treasures of a site by `chosen.chosen`.
 
     Raises:
-        UsageError: flags that exclude one another.
+        UsageError: flags that exclude one another, or a text that is no point in time.
     """
     used = {name: value for name, value in flags.items() if value not in (False, "", None, ())}
     for one, other in (("new", "adopt"), ("new", "set_label"), ("new", "source_lost")):
@@ -28,7 +29,24 @@ def request_of(flags: Mapping[str, Any]) -> dict[str, Any]:
                 why="--new says that there is nothing to bring home",
                 hints=(f"use one of {_flag(one)} and {_flag(other)}",),
             )
+    if "to" in used:
+        used["to"] = point_in_time(str(used["to"]))
     return used
+
+
+def only_of_a_restore(flags: Mapping[str, Any], verb: Verb) -> None:
+    """Refuses what other verbs would pass over in silence.
+
+    Raises:
+        UsageError: `--to`, `--side` or `--layer` for a verb that restores nothing by itself.
+    """
+    used = [_flag(name) for name in ("to", "side", "only") if flags.get(name)]
+    if used and verb is not Verb.RESTORE:
+        raise UsageError(
+            f"{used[0]} says nothing to `{verb.value}`",
+            why="only a restore takes a point in time, makes a copy or leaves a treasure out",
+            hints=(f"leave {used[0]} out", "castle plan restore --help"),
+        )
 
 
 def point_in_time(text: str) -> str:
@@ -48,4 +66,4 @@ def point_in_time(text: str) -> str:
 
 
 def _flag(name: str) -> str:
-    return {"set_label": "--set"}.get(name, "--" + name.replace("_", "-"))
+    return {"set_label": "--set", "only": "--layer"}.get(name, "--" + name.replace("_", "-"))

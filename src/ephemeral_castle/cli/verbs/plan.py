@@ -11,8 +11,8 @@ from ephemeral_castle.cli import exit_codes
 from ephemeral_castle.cli.chosen import chosen
 from ephemeral_castle.cli.command import VerbCommand
 from ephemeral_castle.cli.load import load
-from ephemeral_castle.cli.options import Common, common, life_options
-from ephemeral_castle.cli.request import request_of
+from ephemeral_castle.cli.options import Common, common, life_options, restore_options
+from ephemeral_castle.cli.request import only_of_a_restore, request_of
 from ephemeral_castle.cli.screen import out_paint
 from ephemeral_castle.cli.wired import wiring
 from ephemeral_castle.model.castle import Verb
@@ -27,19 +27,21 @@ from ephemeral_castle.views.statusview import all_seen
     examples=(
         ("castle plan", "what a rebirth would destroy, keep and restore, step by step"),
         ("castle plan raise --new --offline", "without looking at the world"),
-        ("castle plan wipe --json", "for scripts"),
+        ("castle plan restore --layer uploads --json", "of one treasure, for scripts"),
     ),
     exit_codes=(exit_codes.FAILED, exit_codes.UNSEEN),
 )
 @click.argument("verb", type=click.Choice([verb.value for verb in Verb]), default=Verb.REBIRTH.value)
 @click.option("--offline", is_flag=True, help="Do not look at the world.")
+@restore_options
 @life_options
 @common()
 def command(told: Common, verb: str, *, offline: bool, **flags: Any) -> int:
     """Show what a verb would do. Changes nothing.
 
-    VERB is rebirth when not given. The point of no return is marked.
+    VERB is rebirth when not given. The point of no return is marked. --to, --side and --layer are of a restore.
     """
+    only_of_a_restore(flags, Verb(verb))
     request = request_of(flags)
     castle = load(told)
     request = chosen(request, castle.site(told.site), Verb(verb))

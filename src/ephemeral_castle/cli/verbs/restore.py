@@ -11,8 +11,15 @@ from ephemeral_castle.cli.chosen import chosen
 from ephemeral_castle.cli.command import VerbCommand
 from ephemeral_castle.cli.confirm import confirm_name
 from ephemeral_castle.cli.load import load
-from ephemeral_castle.cli.options import Common, common, confirm_option, detach_option, set_option
-from ephemeral_castle.cli.request import point_in_time, request_of
+from ephemeral_castle.cli.options import (
+    Common,
+    common,
+    confirm_option,
+    detach_option,
+    restore_options,
+    set_option,
+)
+from ephemeral_castle.cli.request import request_of
 from ephemeral_castle.cli.runs import start
 from ephemeral_castle.model.castle import Verb
 
@@ -30,9 +37,7 @@ if TYPE_CHECKING:
     ),
     exit_codes=(*exit_codes.ON_RUNS, exit_codes.UNCONFIRMED),
 )
-@click.option("--to", metavar="TIME", default="", help="Point in time, ISO 8601 with offset; the newest without it.")
-@click.option("--side", is_flag=True, help="Bring a copy up beside the living database; changes nothing else.")
-@click.option("--layer", "only", metavar="NAME", multiple=True, help="Restore this treasure only. Repeatable.")
+@restore_options
 @set_option
 @confirm_option
 @detach_option
@@ -43,7 +48,7 @@ def command(told: Common, confirm: str | None, *, to: str, side: bool, detach: b
     In place replaces the living data, after what they hold was archived. Without --layer every treasure is restored,
     and with --set those that are named.
     """
-    request = request_of({"to": point_in_time(to) if to else "", "side": side, **flags})
+    request = request_of({"to": to, "side": side, **flags})
     castle = load(told)
     request = chosen(request, castle.site(told.site), Verb.RESTORE)
     if not side:
