@@ -47,6 +47,7 @@ sites:
         secrets: {{token: blog/token, tls.key: blog/key}}
         images:
           localhost/tiny: {{packages: [busybox-static], files: {{/usr/local/bin/hello: image/hello}}}}
+        accept_loss: [blog_uploads]
         grace: 1s
         timeout: 20s
 """

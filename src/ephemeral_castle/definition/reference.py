@@ -101,7 +101,8 @@ def _type(annotation: Any, marks: list[Any] | tuple[Any, ...] = ()) -> str:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return f"{_type(args[1])}, by name"
     if isinstance(origin, type) and issubclass(origin, list | tuple):
-        return f"list of {_type(args[0])}s"
+        each = _type(args[0])
+        return f"list of {each}" if each.endswith("s") else f"list of {each}s"
     if args:
         return " or ".join(_type(member) for member in args if member is not type(None))
     if is_model(annotation):

@@ -10,6 +10,7 @@ from ephemeral_castle.spi.options import MachineName, Options, RepositoryPath, S
 from ephemeral_castle.spi.units import Duration
 
 FILE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"
+LOSS = r"^([/~][^\s:]*|[A-Za-z0-9][A-Za-z0-9_.-]*)$"
 IMAGE_NAME = r"^[a-z0-9][a-z0-9._/:-]{0,254}$"
 
 
@@ -41,6 +42,9 @@ class ComposeOptions(Options):
     )
     accept_environment: list[Annotated[str, Field(pattern=r"^[^.\s]+\.[A-Za-z0-9_]+$")]] = Field(
         default=[], description="SERVICE.VARIABLE that may carry a secret in the environment, for all to see"
+    )
+    accept_loss: list[Annotated[str, Field(pattern=LOSS)]] = Field(
+        default=[], description="named volumes (PROJECT_VOLUME) and paths of the machine that may end with the life"
     )
     ref: str = Field(default="", description="branch, tag or commit; empty for that of the castle's repository")
     grace: Duration = Field(default=10.0, description="time that a service gets to end before it is killed")

@@ -60,6 +60,7 @@ class Part(part.Part[ComposeOptions]):
             accepted=tuple(self.options.accept_environment),
             offered=offered(self.ctx.layer, self.ctx.request),
             kept=kept_on(self.ctx.request, machine),
+            lost=tuple(self.options.accept_loss),
         )
 
     async def read(self, machine: str, sha: str, values: Mapping[str, str] | None = None) -> Reading:

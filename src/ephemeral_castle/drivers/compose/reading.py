@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ephemeral_castle.drivers.compose import exposure, interpolate, nodes, project, rules
+from ephemeral_castle.drivers.compose import exposure, interpolate, lasting, nodes, project, rules
 from ephemeral_castle.drivers.compose.finding import Finding, Place
 from ephemeral_castle.drivers.compose.project import NAMES, Project
 from ephemeral_castle.spi.world import File
@@ -27,6 +27,7 @@ class Wanted:
         accepted: SERVICE.VARIABLE that may carry a secret.
         offered: names that castle gives for interpolation.
         kept: volumes of the machine that a treasure brings back.
+        lost: volumes and paths of the machine that may end with the life.
     """
 
     layer: str
@@ -36,6 +37,7 @@ class Wanted:
     accepted: Sequence[str] = ()
     offered: Sequence[str] = ()
     kept: Sequence[str] = ()
+    lost: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,8 @@ def read(wanted: Wanted, files: Mapping[str, File], values: Mapping[str, str] | 
     findings += rules.keys(root)
     found, said = project.build(root, file, wanted.layer)
     findings += said
-    offer = rules.Offer(
-        frozenset(files), wanted.folder, tuple(wanted.secrets), tuple(wanted.accepted), wanted.machine, wanted.kept
-    )
-    findings += rules.project(found, offer)
+    findings += rules.project(found, rules.Offer(frozenset(files), wanted.folder, tuple(wanted.secrets)))
+    findings += lasting.ends(found, wanted.machine, wanted.kept, wanted.lost)
     texts = {path: _text(each, path)[0] for path, each in files.items() if _used_as_env(found, path)}
     findings += exposure.exposed(found, tuple(wanted.secrets), wanted.accepted, texts, wanted.folder)
     return Reading(found, tuple(findings), frozenset(names), own, name)

@@ -27,17 +27,11 @@ class Offer:
         files: paths of the project's directory, relative to it.
         folder: the project's directory in the repository.
         secrets: names that stand under `secrets:` of the layer.
-        accepted: SERVICE.VARIABLE that may carry a secret.
-        machine: on which it runs.
-        kept: volumes of that machine that a treasure of the castle brings back.
     """
 
     files: Collection[str]
     folder: str
     secrets: Collection[str] = ()
-    accepted: Collection[str] = ()
-    machine: str = ""
-    kept: Collection[str] = ()
     folders: frozenset[str] = field(default=frozenset())
 
     def holds(self, path: str) -> bool:
@@ -106,7 +100,6 @@ def project(found: Project, offer: Offer) -> Iterator[Finding]:
             yield from _mount(mount, service, offer)
     yield from _circles(found)
     yield from _owners(found)
-    yield from _volumes(found, offer)
     for kind, declared in (("secret", found.secrets), ("config", found.configs)):
         used = {grant.name for each in found.services.values() for grant in (*each.secrets, *each.configs)}
         for name in sorted(used & set(declared)):
@@ -198,10 +191,7 @@ def _mount(mount: Mount, service: Service, offer: Offer) -> Iterator[Finding]:
     if mount.kind != "bind":
         return
     if mount.source.startswith(("/", "~")):
-        if mount.writable:
-            text = f"`{mount.source}` lies on the machine itself: what `{service.name}` writes there ends with its life"
-            yield Finding(mount.place, text, "a named volume can be backed up", error=False)
-        return
+        return  # of the machine: `lasting` judges it
     clean = inside(mount.source)
     if clean is None:
         yield Finding(mount.place, OUTSIDE)
@@ -216,20 +206,6 @@ def _mount(mount: Mount, service: Service, offer: Offer) -> Iterator[Finding]:
     elif mount.writable:
         text = f"`{mount.source}` comes from the repository: what `{service.name}` writes there is lost"
         yield Finding(mount.place, text, "add `:ro`", error=False)
-
-
-def _volumes(found: Project, offer: Offer) -> Iterator[Finding]:
-    """Volumes with a name that no life gives to the next."""
-    seen = set(offer.kept)
-    for service in found.services.values():
-        for mount in service.mounts:
-            name = found.volumes.get(mount.source, "")
-            if mount.kind == "volume" and mount.writable and name and name not in seen:
-                seen.add(name)
-                text = f"volume `{name}` is kept by no layer: what `{service.name}` writes there ends with the life"
-                files = f"`driver: restic`, `machine: {offer.machine}`, `volume: {name}` keeps files"
-                hint = f"a layer with {files}; a database is for `driver: postgres`; a cache needs no named volume"
-                yield Finding(mount.place, text, hint, error=False)
 
 
 def _owners(found: Project) -> Iterator[Finding]:

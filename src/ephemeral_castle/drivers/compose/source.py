@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ephemeral_castle.drivers.compose import finding, images
+from ephemeral_castle.drivers.compose import finding, images, lasting
 from ephemeral_castle.drivers.compose.finding import Finding
 from ephemeral_castle.drivers.compose.living import Living, Unmade
 from ephemeral_castle.drivers.compose.part import Part
@@ -64,8 +64,13 @@ class Source(Part):
         return found + recipes.findings + self._unknown(readings)
 
     def _unknown(self, readings: Mapping[str, Reading]) -> list[Finding]:
-        """Entries of `accept_environment` that no service answers to: a name with a slip would accept nothing."""
-        services = {name for each in readings.values() if each.project for name in each.project.services}
-        names = [name for name in self.options.accept_environment if name.split(".")[0] not in services]
+        """What the layer accepts and no project has: a name with a slip would accept nothing."""
+        projects = [each.project for each in readings.values() if each.project]
+        services = {name for each in projects for name in each.services}
+        places = {name for each in projects for name in lasting.places(each)}
+        slips = {
+            "accept_environment": [n for n in self.options.accept_environment if n.split(".")[0] not in services],
+            "accept_loss": [name for name in self.options.accept_loss if name not in places],
+        }
         place = finding.Place(self.ctx.layer.position or f"layer {self.layer}")
-        return [Finding(place, f"`accept_environment` names {name}, and no project has it") for name in names]
+        return [Finding(place, f"`{key}` names {n}, and no project has it") for key in slips for n in slips[key]]

@@ -38,19 +38,19 @@ def files(compose: str = GOOD, **more: str) -> dict[str, File]:
     return {path: File(path, text.encode(), 0o644) for path, text in texts.items()}
 
 
-def wanted(secrets: Mapping[str, str] | None = None, accepted: Sequence[str] = ()) -> Wanted:
+def wanted(secrets: Mapping[str, str] | None = None, accepted: Sequence[str] = (), lost: Sequence[str] = ()) -> Wanted:
     known = {"token": "blog/token"} if secrets is None else secrets
-    return Wanted("blog", "data", "stacks/data", known, tuple(accepted), OFFERED, ("blog_data",))
+    return Wanted("blog", "data", "stacks/data", known, tuple(accepted), OFFERED, ("blog_data",), tuple(lost))
 
 
-def read(compose: str, *, accepted: Sequence[str] = (), **more: str) -> Reading:
-    return reading.read(wanted(accepted=accepted), files(compose, **more))
+def read(compose: str, *, accepted: Sequence[str] = (), lost: Sequence[str] = (), **more: str) -> Reading:
+    return reading.read(wanted(accepted=accepted, lost=lost), files(compose, **more))
 
 
-def said(compose: str, *, accepted: Sequence[str] = (), **more: str) -> list[str]:
+def said(compose: str, *, accepted: Sequence[str] = (), lost: Sequence[str] = (), **more: str) -> list[str]:
     """Everything that stops the run."""
-    return [str(each) for each in finding.errors(read(compose, accepted=accepted, **more).findings)]
+    return [str(each) for each in finding.errors(read(compose, accepted=accepted, lost=lost, **more).findings)]
 
 
-def warned(compose: str, *, accepted: Sequence[str] = (), **more: str) -> list[str]:
-    return [str(each) for each in finding.warnings(read(compose, accepted=accepted, **more).findings)]
+def warned(compose: str, *, accepted: Sequence[str] = (), lost: Sequence[str] = (), **more: str) -> list[str]:
+    return [str(each) for each in finding.warnings(read(compose, accepted=accepted, lost=lost, **more).findings)]

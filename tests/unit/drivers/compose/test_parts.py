@@ -188,6 +188,16 @@ async def test_an_acceptance_that_fits_nothing_is_refused() -> None:
     assert "castle.yaml:9:3: `accept_environment` names wep.TOKEN" in error.value.why
 
 
+async def test_a_loss_that_fits_nothing_is_refused() -> None:
+    """A name with a slip would accept nothing, and the real one would be refused at the next push only."""
+    ctx = Ctx(accept_loss=["blog_dta", "/srv"])
+    del ctx.known["blog.source"]
+    with pytest.raises(Refused, match="2 errors") as error:
+        await part(Source, ctx).act()
+    assert "castle.yaml:9:3: `accept_loss` names blog_dta, and no project has it" in error.value.why
+    assert "`accept_loss` names /srv" in error.value.why
+
+
 async def test_without_a_repository_it_is_said_what_to_add() -> None:
     ctx = Ctx()
     del ctx.known["blog.source"]

@@ -116,8 +116,19 @@ def test_values_of_the_env_file_count_and_defaults_need_none() -> None:
     assert found.project.services["web"].variables[0].value == "host one/none"
 
 
-def test_a_bind_mount_of_the_machine_is_a_warning() -> None:
-    assert "ends with its life" in warned(GOOD.replace("./conf:/etc/web:ro", "/srv/data:/srv"))[0]
+@pytest.mark.parametrize("path", ["/srv/data", "~/data"])
+def test_a_path_of_the_machine_is_refused_until_its_loss_is_accepted(path: str) -> None:
+    text = GOOD.replace("./conf:/etc/web:ro", f"{path}:/srv")
+    [found] = said(text)
+    assert f"`{path}` lies on the machine itself: what `web` writes there ends with the life" in found
+    assert f"`accept_loss: [{path}]` in the layer" in found
+    assert said(text, lost=[path]) == []
+    assert "accepted by `accept_loss`" in warned(text, lost=[path])[0]
+
+
+@pytest.mark.parametrize("mount", ["/srv/data:/srv:ro", "/run/podman/podman.sock:/sock", "/dev:/dev"])
+def test_a_path_that_is_only_read_or_no_reboot_keeps_may_end(mount: str) -> None:
+    assert read(GOOD.replace("./conf:/etc/web:ro", mount)).findings == ()
 
 
 @pytest.mark.parametrize(
@@ -128,17 +139,21 @@ def test_a_bind_mount_of_the_machine_is_a_warning() -> None:
         ("      - data:/data\n", "      - cache:/c\n      - {type: volume, source: cache, target: /d}\n", "blog_cache"),
     ],
 )
-def test_a_volume_that_no_layer_keeps_is_a_warning(old: str, new: str, volume: str) -> None:
-    """A database in a volume of the Compose file was destroyed by a rebirth, and nobody had said a word."""
+def test_a_volume_that_no_layer_keeps_is_refused(old: str, new: str, volume: str) -> None:
+    """A database in a volume of the Compose file was destroyed by a rebirth, for a warning that nobody read."""
     text = GOOD.replace(old, new).replace("volumes: {data: {}}", "volumes: {data: {}, cache: }")
-    [found] = warned(text)
+    [found] = said(text)
     assert f"volume `{volume}` is kept by no layer: what `web` writes there ends with the life" in found
     assert "`machine: data`" in found
+    assert f"`accept_loss: [{volume}]`" in found
+    assert said(text, lost=[volume]) == []
+    [accepted] = warned(text, lost=[volume])
+    assert f"`{volume}` ends with the life, with what `web` writes there; accepted by `accept_loss`" in accepted
 
 
-def test_a_volume_that_is_only_read_or_has_no_name_is_no_warning() -> None:
+def test_a_volume_that_is_only_read_or_has_no_name_may_end() -> None:
     text = GOOD.replace("      - data:/data\n", "      - cache:/c:ro\n      - /var/cache\n")
-    assert warned(text.replace("volumes: {data: {}}", "volumes: {data: {}, cache: {}}")) == []
+    assert read(text.replace("volumes: {data: {}}", "volumes: {data: {}, cache: {}}")).findings == ()
 
 
 def test_a_service_that_compose_builds_is_told_once() -> None:
