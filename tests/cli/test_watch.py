@@ -73,6 +73,15 @@ def test_a_runner_that_is_gone_ends_the_watch():
     assert pace.time - stories.BORN == pytest.approx(SILENCE, abs=2 * POLL)
 
 
+def test_a_runner_that_met_a_full_disk_passed_for_one_that_was_killed():
+    journal = FakeJournal(stories.until_the_seal())
+    journal.free = 4096
+    with pytest.raises(CastleError) as caught:
+        follow(journal, "01JD8X", Mode(), alive=lambda: False, pace=FakePace())  # type: ignore[arg-type]
+    assert "the disk under the journal is full (4 KiB are free)" in caught.value.why
+    assert caught.value.hints[0] == "make room on that disk first"
+
+
 def test_a_runner_has_time_to_start():
     story = stories.Story()
     story.events = story.events[:1]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ephemeral_castle.cli.watch import Mode, exit_status
 from ephemeral_castle.engine.hold import Unleased
 from ephemeral_castle.engine.own import OwnDriver
 from ephemeral_castle.engine.runner import Runner
@@ -275,6 +276,43 @@ def test_a_drill_that_fails_proves_nothing_and_is_removed(killed: int) -> None:
     assert stage.result in (RunStatus.FAILED, RunStatus.REFUSED), stage.result
     stage.assert_nothing_left()
     assert stage.proof == {}
+
+
+def test_a_drill_whose_last_look_failed_exits_with_5_also_when_it_is_removed() -> None:
+    """It ended with 4: the journal forgets which step failed when the room that it stood in is taken away."""
+    stage = DrillStage()
+    stage.script.on("answers.get", "observe", Permanent("a page is missing"))
+    assert stage.play() is RunStatus.FAILED
+    assert stage.view.exit_code == 5
+    assert exit_status(stage.view, Mode()) == 5
+    stage.assert_nothing_left()
+
+
+def test_a_drill_that_failed_before_its_last_look_exits_with_4() -> None:
+    stage = DrillStage()
+    stage.script.on("database.home", "act", Permanent("an object is missing"))
+    assert stage.play() is RunStatus.FAILED
+    assert exit_status(stage.view, Mode()) == 4
+
+
+def test_a_drill_whose_last_look_and_removal_failed_exits_with_4() -> None:
+    """What stands half taken back is worse than what was not seen."""
+    stage = DrillStage()
+
+    def strange() -> None:
+        stage.room.machines["mine"] = "somebody else"
+        raise Permanent("a page is missing")
+
+    stage.script.on("answers.get", "observe", strange)
+    assert stage.play() is RunStatus.FAILED
+    assert stage.view.exit_code == 4
+
+
+def test_a_bug_in_the_last_look_exits_with_1() -> None:
+    stage = DrillStage()
+    stage.script.on("answers.get", "observe", ZeroDivisionError("division by zero"))
+    assert stage.play() is RunStatus.FAILED
+    assert exit_status(stage.view, Mode()) == 1
 
 
 def test_with_keep_it_stays_for_a_look_until_it_is_cancelled() -> None:

@@ -41,7 +41,8 @@ def test_after_it_the_run_waits_for_a_person_and_goes_on(step: Step, state: Stat
     stage = Stage()
     stage.script.on(step.id, "observe", *[Observation(state, "what is this")] * 9)
     assert stage.play() is RunStatus.FAILED
-    assert stage.view.exit_code == 4, "9 would say that nothing was destroyed"
+    expected = 5 if step.phase is Phase.VERIFY else 4
+    assert stage.view.exit_code == expected, "9 would say that nothing was destroyed"
     assert (step.id, "act") not in stage.script.calls
     assert stage.view.passed_no_return
     assert stage.view.undone == ()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 POLL = 0.1  # seconds between looks
 SILENCE = 2.0  # seconds without an event after which the runner's life is asked for
+ROOM = 2 * 1024**2  # bytes; a journal that cannot keep as much is not opened: with less a disk counts as full
 START = 15.0  # the same before a runner has said anything: a busy computer is slow to start it
 
 
@@ -46,6 +47,10 @@ class Reader(Protocol):
 
     def events(self, run_id: str, after_seq: int = 0, /) -> Sequence[Event]:
         """Events behind a sequence number, in order."""
+        ...
+
+    def room(self) -> int:
+        """Bytes that are free under it."""
         ...
 
     def close(self) -> None:
@@ -127,7 +132,7 @@ class _Viewer:
             if alive is not None and now - heard >= (SILENCE if self._begun() else START):
                 # Asked first, read again after: what a dying runner wrote last is not overlooked.
                 if not alive() and not self._take():
-                    raise _gone(self.view)
+                    raise _gone(self.view, self._journal.room())
                 heard = now
             if self._mode.progress == "plain":
                 _lines(self._plain.tick(now))
@@ -187,10 +192,18 @@ def _lines(lines: Sequence[str]) -> None:
         click.echo(line, err=True)
 
 
-def _gone(view: RunView) -> CastleError:
+def _gone(view: RunView, room: int) -> CastleError:
+    full = room < ROOM
+    why = "it was killed, or the computer restarted"
+    if full:
+        why = f"the disk under the journal is full ({room // 1024} KiB are free), so it could not write why it ended"
     return CastleError(
         f"the runner of run {view.run} is gone",
-        why="no process works on this run, and the run has not ended: it was killed, or the computer restarted",
+        why=f"no process works on this run, and the run has not ended: {why}",
         state=state_of_world(view),
-        hints=(f"`castle cancel {view.run}` takes it back, before the first deletion", f"`castle resume {view.run}`"),
+        hints=(
+            *(("make room on that disk first",) if full else ()),
+            f"`castle cancel {view.run}` takes it back, before the first deletion",
+            f"`castle resume {view.run}`",
+        ),
     )

@@ -7,9 +7,11 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from ephemeral_castle.engine.attempt import BUG
 from ephemeral_castle.engine.budget import rto_crossed
+from ephemeral_castle.engine.bus import JournalBus, Log, Past
 from ephemeral_castle.engine.context import Shared
 from ephemeral_castle.engine.hold import Hold
 from ephemeral_castle.engine.lineage import unproven
@@ -20,58 +22,14 @@ from ephemeral_castle.journal.record import RecordStore
 from ephemeral_castle.model.events import Event, Kind, RunStatus
 from ephemeral_castle.model.plan import Plan
 from ephemeral_castle.model.record import Record
-from ephemeral_castle.model.runview import RunView, StepState, reduce
+from ephemeral_castle.model.runview import StepState, reduce
 from ephemeral_castle.spi.driver import Driver, Request, layer_with
 from ephemeral_castle.spi.secret import SecretSource
 from ephemeral_castle.spi.world import World
 
 LOG = logging.getLogger(__name__)
+UNVERIFIED = 5  # exit status: everything was done, but the verification failed
 LOOK = 0.25  # seconds between looks for a request to stop and at the budget
-
-
-class Log(Protocol):
-    """Where events are kept; `journal.store.Journal` in earnest."""
-
-    async def append(self, event: Event, *, durable: bool = False) -> Event:
-        """Appends one; `durable` returns only when it is on disk."""
-        ...
-
-    def note(self, event: Event) -> None:
-        """Puts one in line."""
-        ...
-
-
-class Past(Protocol):
-    """What is known of the run already; `journal.reader.JournalReader` in earnest."""
-
-    def events(self, run_id: str, /) -> list[Event]:
-        """All events of a run, in order."""
-        ...
-
-    def cancel_requested(self, run_id: str, /) -> str:
-        """Who asked for cancellation, or ""."""
-        ...
-
-
-class JournalBus:
-    """Every event goes into the journal and, in the same order, into the live state."""
-
-    def __init__(self, run: str, journal: Log, view: RunView, now: Callable[[], float]) -> None:
-        self.run, self.journal, self.view, self.now = run, journal, view, now
-
-    async def emit(
-        self, kind: Kind, step: str = "", attempt: int = 0, /, *, durable: bool = False, **data: Any
-    ) -> Event:
-        """Appends; with `durable` it is on disk when this returns."""
-        event = Event(run=self.run, kind=kind, at=self.now(), step=step, attempt=attempt, data=data)
-        self.view = self.view.apply(event)
-        return await self.journal.append(event, durable=durable)
-
-    def note(self, kind: Kind, step: str = "", attempt: int = 0, /, **data: Any) -> None:
-        """Appends without waiting."""
-        event = Event(run=self.run, kind=kind, at=self.now(), step=step, attempt=attempt, data=data)
-        self.journal.note(event)  # first: what the journal refuses must not be believed
-        self.view = self.view.apply(event)
 
 
 @dataclass
@@ -103,7 +61,7 @@ class Runner:
     async def execute(self) -> RunStatus:
         """Runs or resumes the stored plan to its end; the status is also the run's last event."""
         past = self.reader.events(self.run)
-        bus = JournalBus(self.run, self.journal, reduce(self.plan, past), self.world.clock.now)
+        bus = JournalBus(self.run, self.journal, self.reader, reduce(self.plan, past), self.world.clock.now)
         record = await self._record()
         computer = str(self.world.computer["id"])
         old_life, life = lives(self.plan.verb, record, past, computer)
@@ -116,8 +74,7 @@ class Runner:
                 await bus.emit(Kind.STEP_INTERRUPTED, step_id, step.attempts, durable=True)
         shared = self._shared(bus, record, old_life, life, past)
         try:
-            status, error = await self._walk(shared)
-            code = exit_code(status, error)
+            status, error, code = await self._walk(shared)
             told = error.as_dict() if error else None
             await bus.emit(Kind.RUN_FINISHED, durable=True, status=status.value, exit_code=code, error=told)
         finally:
@@ -145,13 +102,15 @@ class Runner:
             layers=layers,
         )
 
-    async def _walk(self, shared: Shared) -> tuple[RunStatus, CastleError | None]:
+    async def _walk(self, shared: Shared) -> tuple[RunStatus, CastleError | None, int]:
+        """How the run ended, why, and the exit status that this deserves."""
         cancelled = asyncio.Event()
         self.hold.changed = lambda: self._unchanged(shared)
         await self._cancel(shared, cancelled, self.cancel_by or self.reader.cancel_requested(self.run))
         walk = Walk(self.plan, shared, self.hold, cancelled)
         async with self._watching(shared, cancelled):
-            return await walk.run()
+            status, error = await walk.run()
+        return status, error, exit_code(status, error, last_look=walk.last_look_failed)
 
     async def _close(self, shared: Shared) -> None:
         """Ends the drivers' sessions; what goes wrong there changes nothing about the run."""
@@ -264,10 +223,19 @@ class Runner:
             )
 
 
-def exit_code(status: RunStatus, error: CastleError | None) -> int:
-    """The exit status of a run; that of a gate which closed means that nothing was destroyed, and only that."""
+def exit_code(status: RunStatus, error: CastleError | None, *, last_look: bool = False) -> int:
+    """The exit status of a run; that of a gate which closed means that nothing was destroyed, and only that.
+
+    Args:
+        status: how it ended.
+        error: why, when it did not end well.
+        last_look: all was done, and what failed is a step that only verifies. Said here, since taking a drill's castle
+            away makes the journal forget which step it was.
+    """
     if status is RunStatus.DONE:
         return 0
+    if last_look and status is RunStatus.FAILED and error is not None and error.exit_code != BUG:
+        return UNVERIFIED
     if error is None or (isinstance(error, Refused) and status is not RunStatus.REFUSED):
         return CastleError.exit_code
     return error.exit_code

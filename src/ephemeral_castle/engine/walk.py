@@ -66,6 +66,11 @@ class Walk:
         """Whether the first deletion has begun, in this runner or in one before."""
         return self.shared.view.passed_no_return
 
+    @property
+    def last_look_failed(self) -> bool:
+        """Whether what ended the run is a step that only verifies, and nothing stands half taken back."""
+        return bool(self.failed) and not self.unmade and self.failed[0][0].phase is Phase.VERIFY
+
     def _stopping(self) -> bool:
         return self.cancelled.is_set() or (bool(self.failed) and not self.passed_no_return)
 

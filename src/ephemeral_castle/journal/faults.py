@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from ephemeral_castle.errors import CastleError, Conflict, Damaged, Denied, Permanent, Transient
 
 _FULL = {sqlite3.SQLITE_FULL}
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DENIED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH}
@@ -24,20 +26,33 @@ def explained(path: Path) -> Iterator[None]:
         raise explain(error, path) from error
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether the disk under the journal has no room."""
+    if isinstance(error, OSError):
+        return error.errno in _NO_ROOM
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in _FULL or (code == sqlite3.SQLITE_IOERR and "full" in str(error))
+
+
+def no_room(path: Path, why: str) -> CastleError:
+    """The error for a full disk."""
+    return Permanent(
+        "no room left for the journal",
+        where=str(path),
+        why=why,
+        state="the last event was not written; everything before it is safe",
+        hints=[f"make room: df -h {path.parent}", "castle resume"],
+    )
+
+
 def explain(error: sqlite3.Error, path: Path) -> CastleError:
     """The CastleError for an error of SQLite. Codes: https://www.sqlite.org/rescode.html (primary = low byte)."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     why = str(error)
     if isinstance(error, sqlite3.IntegrityError):
         return Conflict("the journal has this already", where=str(path), why=why, state="nothing was written")
-    if code in _FULL or (code == sqlite3.SQLITE_IOERR and "full" in why):
-        return Permanent(
-            "no room left for the journal",
-            where=str(path),
-            why=why,
-            state="the last event was not written; everything before it is safe",
-            hints=[f"make room: df -h {path.parent}", "castle resume"],
-        )
+    if is_full(error):
+        return no_room(path, why)
     if code in _DAMAGED:
         return Damaged(
             "the journal is damaged",

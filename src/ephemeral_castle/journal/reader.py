@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -79,6 +80,11 @@ class JournalReader:
     def close(self) -> None:
         """Closes the file."""
         self._connection.close()
+
+    def room(self) -> int:
+        """Bytes that are free under the journal: with none a runner could not even write why it ended."""
+        found = os.statvfs(self.path.parent)
+        return found.f_bavail * found.f_frsize
 
     def __enter__(self) -> Self:
         return self

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from ephemeral_castle.errors import Busy, Denied
-from ephemeral_castle.journal.faults import explain, explained
+from ephemeral_castle.journal.faults import explain, explained, is_full, no_room
 from ephemeral_castle.journal.migrations import migrate
+from ephemeral_castle.journal.reserve import Reserve
 
 GROUP_SECONDS = 0.02
 BUSY_MILLISECONDS = 30_000
@@ -41,11 +42,13 @@ class Writer:
     """Owns the writing connection. Every method may be called from any thread.
 
     A job that nobody waits for may fail; its error is then raised by the next `submit` or `flush`, and jobs of a
-    failed transaction that nobody waits for stay in line for the next one.
+    failed transaction that nobody waits for stay in line for the next one. When the disk is full the failed
+    transaction is told, and the room that was kept is given up: what is submitted next, a run's end, finds room.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.reserve = Reserve(path)
         self.fault: Exception | None = None
         self._closing = False
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
@@ -94,6 +97,7 @@ class Writer:
     def _serve(self) -> None:
         try:
             connection = connect(self.path)
+            self._keep_room(connection)
         except Exception as error:  # noqa: BLE001 - whoever opens the journal must be told, whatever it is
             self._opened.set_exception(error)
             return
@@ -102,6 +106,16 @@ class Writer:
             pass
         connection.close()
         self._closed.set_result(None)
+
+    def _keep_room(self, connection: sqlite3.Connection) -> None:
+        """A journal without room for its last words is not opened: better now than in the middle of a run."""
+        try:
+            self.reserve.take()
+        except OSError as error:
+            connection.close()
+            if is_full(error):
+                raise no_room(self.path, str(error)) from error
+            raise Denied("cannot keep room for the journal", where=str(self.reserve.path), why=str(error)) from error
 
     def _round(self, connection: sqlite3.Connection) -> bool:
         """One transaction; tells whether it was the last."""
@@ -116,6 +130,8 @@ class Writer:
         try:
             self._commit(connection, jobs)
         except Exception as error:  # noqa: BLE001 - a thread that dies would leave its callers waiting for ever
+            if is_full(error):
+                self.reserve.give_up()
             self._failed(jobs, explain(error, self.path) if isinstance(error, sqlite3.Error) else error)
         return last
 

@@ -109,8 +109,8 @@ def log_of(events: Sequence[Event], step_id: str, lines: int = 5) -> list[str]:
 
 def _head(view: RunView, step: StepView | None, paint: Paint) -> str:
     if step is None:
-        word = "stopped" if view.status is RunStatus.STOPPED else view.status.value
-        return f"{paint.sign(Sign.WARNING)} {view.plan.verb.value} of castle {view.plan.castle} was {word}"
+        word = "failed" if view.status is RunStatus.FAILED else f"was {view.status.value}"
+        return f"{paint.sign(Sign.WARNING)} {view.plan.verb.value} of castle {view.plan.castle} {word}"
     word = "was broken off" if step.state is StepState.INTERRUPTED else step.state.value
     after = f" after {duration(step.took)}" if step.took is not None else ""
     title = clean(view.plan.by_id[step.id].title)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import sqlite3
 import stat
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from ephemeral_castle.errors import Busy, Conflict, Damaged, NoSuchRun, Permanent
 from ephemeral_castle.journal import migrations
 from ephemeral_castle.journal.reader import JournalReader
+from ephemeral_castle.journal.reserve import SIZE, Reserve
 from ephemeral_castle.journal.store import Journal
 from ephemeral_castle.model.events import Event, Kind, RunStatus
 from ephemeral_castle.model.runview import reduce
@@ -344,10 +346,34 @@ async def test_a_full_disk_tells_what_to_do_and_loses_nothing_that_was_acknowled
             await journal.append(event(number=2, text="x" * 100_000), durable=True)
         assert str(path) in caught.value.where
         assert any("df -h" in hint for hint in caught.value.hints)
+        assert not Reserve(path).path.exists(), "the room that was kept is there for the last words"
         limit(1_000_000)
         await journal.append(event(number=3), durable=True)
         with Journal.read_only(path) as reader:
             assert [each.data["number"] for each in reader.events("r1")[1:]] == [0, 1, 3]
+
+
+async def test_room_is_kept_for_the_last_words(path: Path) -> None:
+    async with opened(path):
+        kept = Reserve(path).path.stat()
+        assert kept.st_blocks * 512 >= SIZE
+        assert stat.S_IMODE(kept.st_mode) == 0o600
+    Reserve(path).give_up()
+    async with opened(path, run="r2"):
+        assert Reserve(path).path.stat().st_size == SIZE
+
+
+async def test_a_journal_without_room_for_its_last_words_is_not_opened(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(Permanent, match="no room left") as caught:
+        await Journal.open(path)
+    assert any("df -h" in hint for hint in caught.value.hints)
+    assert not Reserve(path).path.exists(), "half a reserve takes room and keeps none"
 
 
 def test_kill_minus_nine_loses_nothing_that_was_acknowledged(path: Path) -> None:
