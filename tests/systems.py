@@ -224,11 +224,26 @@ SYSTEMS = {
     ),
     "cert-manager": System(
         "cert-manager's controllers",
-        "none yet: certificates inside a cluster",
+        "`cert-manager`: a certificate that is carried, and not issued again",
         "1.21.2, built from source with a main of ours",
-        "`kubectl get certificates -A`",
+        "`castle status`, [certificates](../guides/certificates.md#in-a-cluster-with-cert-manager)",
         "without webhook and cainjector",
         pinned="testbed/kubernetes/cert-manager/go.mod",
+    ),
+    "pods": System(
+        "pods' names, services, volumes; webhooks",
+        "`kubernetes-probe`",
+        "Kubernetes 1.36.3, CoreDNS 1.14.2, kube-proxy with nftables, CNI `ptp`",
+        "`castle report`, [what pods see](../guides/kubernetes.md#what-pods-see)",
+        "names, services and volumes are asked for by `make demo-kubernetes`",
+    ),
+    "traefik": System(
+        "Traefik: Ingress and IngressRoute",
+        "none: a unit of the demo's Flux, known to castle by its pages",
+        "IngressRoute as in 3.7.13",
+        "`make demo-kubernetes`",
+        "the controller is played ([what](../../testbed/standins/ingress/README.md)); Caddy 2.6.2 (Debian 13) behind it "
+        "is real",
     ),
     "pgo": System(
         "Crunchy PGO",

@@ -84,7 +84,7 @@ def test_there_is_one_default_storage_class() -> None:
 def test_the_secrets_that_castle_brings_are_those_that_the_tree_asks_for() -> None:
     """The token of the store, the CA of the issuer, the certificate that is carried from life to life."""
     site = yaml.safe_load((EXAMPLE / "castle.yaml").read_text())["sites"]["lab"]["layers"]
-    brought = set(site["gitops"]["secrets"])
+    brought = set(site["gitops"]["secrets"]) | {f"{e['namespace']}/{e['secret']}" for e in site["tls"]["carried"]}
     found = {each["kind"]: each for each in committed() if each["kind"] in ("ClusterSecretStore", "Certificate")}
     token = found["ClusterSecretStore"]["spec"]["provider"]["vault"]["auth"]["tokenSecretRef"]
     issuer = next(each for each in committed() if each["kind"] == "ClusterIssuer")["spec"]["ca"]["secretName"]

@@ -12,6 +12,7 @@ from testbed.standins.ingress.controller import Controller
 from testbed.standins.ingress.crd import definition
 from testbed.standins.ingress.words import CONTROLLER, DEFAULT_CLASS
 
+pytestmark = pytest.mark.evidence("stand-in", "traefik")
 VENDORS = Path(__file__).resolve().parents[3] / "shared/crds/traefik/traefik.io_ingressroutes.yaml"
 PAIR = caddy.Pair("-----BEGIN CERTIFICATE-----\n", "key")
 

@@ -352,8 +352,9 @@ class MemoryCluster:
         """A namespace goes when all in it is gone."""
         inside = [each for each in self.objects if ref.kind == "Namespace" and each.namespace == ref.name]
         for each in inside:
-            if "deletionTimestamp" not in self.objects[each]["metadata"]:
-                live = copy.deepcopy(self.objects[each])
+            found = self.objects.get(each)  # one may have gone with another one
+            if found is not None and "deletionTimestamp" not in found["metadata"]:
+                live = copy.deepcopy(found)
                 live["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
                 self._store(each, live)
         return any(each in self.objects for each in inside)

@@ -80,8 +80,8 @@ def _apply(layer: Layer, options: FluxOptions) -> list[Step]:
         _step(layer, "controllers", "controllers of Flux run", Phase.APPLY, Effect.CONVERGE,
               needs=(f"{name}.components", "cluster-worker?"), recheck=True, retry=PATIENT, deadline=600, weight=5),
         _step(layer, "root", "the repository at the run's commit", Phase.APPLY, Effect.CONVERGE,
-              needs=(f"{name}.first", f"{name}.source"), provides=(f"flux:{name}",), recheck=True, retry=PATIENT,
-              weight=0.3),
+              needs=(f"{name}.first", f"{name}.source", "ahead-of-walls?"), provides=(f"flux:{name}",), recheck=True,
+              retry=PATIENT, weight=0.3),
     ]  # fmt: skip
 
 
