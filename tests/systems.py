@@ -242,8 +242,8 @@ SYSTEMS = {
         "none: a unit of the demo's Flux, known to castle by its pages",
         "IngressRoute as in 3.7.13",
         "`make demo-kubernetes`",
-        "the controller is played ([what](../../testbed/standins/ingress/README.md)); Caddy 2.6.2 (Debian 13) behind it "
-        "is real",
+        "the controller is played ([what](../../testbed/standins/ingress/README.md)); Caddy 2.6.2 (Debian 13), which "
+        "serves behind it, is real",
     ),
     "pgo": System(
         "Crunchy PGO",

@@ -13,6 +13,7 @@ from ephemeral_castle.probes.kubernetes import KubernetesProbe
 from ephemeral_castle.spi import contract
 from ephemeral_castle.spi.options import read_options
 
+pytestmark = pytest.mark.evidence("simulated", "cert-manager", "pods")
 CARRIED = {"namespace": "blog", "name": "blog", "secret": "blog-tls", "layer": "certificate", "issuer": {"name": "ca"}}
 TLS = Layer("tls", Role.GATES, "cert-manager", ("cluster", "gitops"))
 INSIDE = Layer("inside", Role.PROOF, "kubernetes-probe", ("cluster", "gitops"))

@@ -30,7 +30,7 @@ from tests.kubernetes.control import free_ports
 from tests.kubernetes.objects import config
 from tests.unit.cluster_bed import Bed
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [pytest.mark.kubernetes, pytest.mark.evidence("real", "api-server", "pods")]
 NAME = "judge.castle.example"
 WEBHOOK = Ref("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "judge")
 

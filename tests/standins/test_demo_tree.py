@@ -12,6 +12,7 @@ from testbed.standins import cert_manager, components
 from testbed.standins.external_secrets import manifests as external_secrets
 from testbed.standins.ingress import manifests as ingress
 
+pytestmark = pytest.mark.evidence("stand-in", "source-controller", "external-secrets", "traefik")
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples/tazlab"
 TREE = EXAMPLE / "repository"
 WRITTEN = {"cert-manager": cert_manager, "external-secrets": external_secrets, "ingress": ingress}
