@@ -71,7 +71,8 @@ def at_once(folder: Path, count: int, resumed: str = "") -> list[dict[str, Any]]
 
 def end(folder: Path, status: str) -> None:
     """Lets the runner end, and waits until it has given the lock back."""
-    (folder / "go").write_text(status)
+    (folder / "going").write_text(status)
+    (folder / "going").rename(folder / "go")  # the runner must not read it half written
     lock = LocalLock(folder / "state" / "here" / "runner.lock")
     deadline = time.monotonic() + 30
     while lock.holder() is not None:
