@@ -69,25 +69,27 @@ LEFT JOIN LATERAL (
 WHERE d.datallowconn AND d.datconnlimit <> -2;"""
 
 
-def fence(limits: Iterable[DatabaseLimit], run: str) -> str:
+def fence(limits: Iterable[DatabaseLimit], run: str, *, read_only: bool = True) -> str:
     """Records the values and closes every database, in one transaction; may be repeated.
 
     Args:
         limits: the answer of `LIMITS`.
         run: id of the run.
+        read_only: with the second net. It comes back with the data, and an operator could set no password then.
     """
     lines = ["BEGIN;"]
     for limit in limits:
-        read_only = "NULL" if limit.read_only is None else quote_literal(limit.read_only)
-        values = f"{quote_literal(limit.name)}, {int(limit.connection_limit)}, {read_only}, {quote_literal(run)}"
+        before = "NULL" if limit.read_only is None else quote_literal(limit.read_only)
+        values = f"{quote_literal(limit.name)}, {int(limit.connection_limit)}, {before}, {quote_literal(run)}"
         lines += [
             (
                 "INSERT INTO castle.fence (datname, connection_limit, read_only, run) "
                 f"VALUES ({values}) ON CONFLICT (datname) DO NOTHING;"
             ),
             f"ALTER DATABASE {quote_ident(limit.name)} CONNECTION LIMIT 0;",
-            f"ALTER DATABASE {quote_ident(limit.name)} SET default_transaction_read_only = on;",
         ]
+        if read_only:
+            lines.append(f"ALTER DATABASE {quote_ident(limit.name)} SET default_transaction_read_only = on;")
     return "\n".join([*lines, "COMMIT;"])
 
 
@@ -141,21 +143,32 @@ _HARMLESS = (
 )
 
 
-def _writers(ours: Sequence[int]) -> str:
+def _writers(ours: Sequence[int], agents: Sequence[str]) -> str:
     return (
         # A parallel worker is its leader's hand: those of our own digest are ours.
         f"a.pid <> pg_backend_pid() AND coalesce(a.leader_pid, a.pid) <> ALL ({_pids(ours)}) "
-        f"AND coalesce(a.backend_type, '') NOT IN ({_HARMLESS})"
+        f"AND coalesce(a.backend_type, '') NOT IN ({_HARMLESS}) "
+        f"{_but(agents)}"
     )
 
 
-def terminate(ours: Sequence[int] = ()) -> str:
+def _but(agents: Sequence[str]) -> str:
+    if not agents:
+        return ""
+    names = ", ".join(quote_literal(each) for each in agents)
+    known = f"a.client_addr IS NULL AND a.usename = 'postgres' AND a.application_name IN ({names})"
+    return f"AND NOT coalesce({known}, false)"  # a worker has neither name nor user, and is no agent
+
+
+def terminate(ours: Sequence[int] = (), agents: Sequence[str] = ()) -> str:
     """Query: ends every session that could write; gives how many were told to.
 
     Args:
         ours: process ids of castle's own other sessions.
+        agents: application names of those who only look, as superuser over the local socket: whoever keeps the server
+            running. One of them that writes takes a transaction id, which the mark finds.
     """
-    return f"SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity AS a WHERE {_writers(ours)};"
+    return f"SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity AS a WHERE {_writers(ours, agents)};"
 
 
 def starting_sessions(ours: Sequence[int] = ()) -> str:
@@ -170,14 +183,19 @@ def starting_sessions(ours: Sequence[int] = ()) -> str:
     )
 
 
-def writers(ours: Sequence[int] = ()) -> str:
-    """Query: a list of `{"pid", "user", "database", "application", "address", "kind", "superuser"}`."""
+def writers(ours: Sequence[int] = (), agents: Sequence[str] = ()) -> str:
+    """Query: a list of `{"pid", "user", "database", "application", "address", "kind", "superuser"}`.
+
+    Args:
+        ours: process ids of castle's own other sessions.
+        agents: application names of those who only look, as for `terminate`.
+    """
     return f"""\
 SELECT coalesce(jsonb_agg(jsonb_build_object(
   'pid', a.pid, 'user', a.usename, 'database', a.datname, 'application', a.application_name,
   'address', a.client_addr, 'kind', a.backend_type, 'superuser', coalesce(r.rolsuper, false)) ORDER BY a.pid), '[]')
 FROM pg_stat_activity AS a LEFT JOIN pg_roles AS r ON r.oid = a.usesysid
-WHERE {_writers(ours)};"""
+WHERE {_writers(ours, agents)};"""
 
 
 # Databases that let ordinary users in: must be empty behind a fence (one may have been created meanwhile).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Mapping, Sequence
 
 from ephemeral_castle.errors import Transient
@@ -12,24 +13,26 @@ from ephemeral_castle.spi.packing import packed
 from ephemeral_castle.spi.world import Process, Recipe, Result
 
 
-class Outside:
+class Outside(abc.ABC):
     """A throw-away container in the castle's own podman, on the namespace's network. A driver says what is its own.
 
     Attributes:
         HERE: directory in its memory where its configuration lies.
-        IMAGE: what it is made from.
         OWNER: user and group id of its configuration.
         id: of the container that was seen or made with our mark; secrets go into no other.
     """
 
     HERE = "/run/castle"
-    IMAGE: Recipe
     OWNER = 0
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
         self.name = f"{ctx.request.castle.name}-{ctx.layer.id}-outside"
         self.id = ""
+
+    @abc.abstractmethod
+    def image(self) -> Recipe:
+        """What it is made from."""
 
     def options(self) -> Sequence[str]:
         """What else podman is told when it starts it."""
@@ -71,7 +74,7 @@ class Outside:
             "run", "-d", "--name", self.name, *marks.labels(self.ctx, run=self.ctx.run), "--network", "host",
             "--add-host", f"{enclosure.treasury_host}:{enclosure.gateway}", *self.options(),
             "--tmpfs", "/tmp",  # noqa: S108 - in the container
-            self.ctx.world.images.reference(self.IMAGE), "sleep", "infinity",
+            self.ctx.world.images.reference(self.image()), "sleep", "infinity",
         )  # fmt: skip
         if not result.ok:
             raise await self._failed(result)

@@ -224,9 +224,10 @@ class Member:
         return self.ask("SELECT pg_is_in_recovery()") == "f"
 
     def ask(self, sql: str) -> str:
-        """One value, or "" when the server does not answer."""
+        """One value, or "" when the server does not answer. The session's name is Patroni's own."""
         argv = ["psql", "-h", names.SOCKETS, "-U", "postgres", "-d", "postgres", "-wXAtc", sql]
-        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
+        env = {**os.environ, "PGAPPNAME": "Patroni heartbeat"}
+        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60, env=env).stdout.strip()
 
     def lead(self) -> None:
         """Says that this member leads, also to the probe of its pod."""

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from ephemeral_castle.drivers.postgres.glance import END, glance
+from ephemeral_castle.drivers.postgres.layout import OWN
 from ephemeral_castle.drivers.postgres.look import look
 from ephemeral_castle.drivers.postgres.machine import MachinePlace
 from ephemeral_castle.errors import Transient
@@ -37,7 +38,7 @@ class Machine:
         self.answer = answer
         self.asked: list[list[str]] = []
         self.record = SimpleNamespace(lineage={"database": {}})
-        self.layer = SimpleNamespace(id="database")
+        self.layer = SimpleNamespace(id="database", driver="postgres")
         self.options = SimpleNamespace(machine="data", pooler="edge", namespace=None)
         self.life = self.old_life = 1
         self.world = SimpleNamespace(clock=SimpleNamespace(now=lambda: 100.0))
@@ -110,7 +111,7 @@ async def test_a_container_that_cannot_be_entered_is_unknown():
 async def test_a_podman_that_cannot_tell_is_not_an_absent_container():
     place = MachinePlace(cast("Any", Machine(Result(125, "", "database disk image is malformed"))), old=True)
     with pytest.raises(Transient):
-        await glance(place)
+        await glance(place, OWN)
 
 
 async def test_damage_in_the_repository_is_told():

@@ -15,7 +15,7 @@ END = "0/5000000"  # of the last archived segment
 
 def home(**target: Any) -> Home:
     facts = {"database.survey": {"plan": "restore", "target": {"lsn": END, **target}}}
-    layer = SimpleNamespace(id="database")
+    layer = SimpleNamespace(id="database", driver="postgres")
     return Home(cast("Any", SimpleNamespace(options=None, layer=layer, facts=lambda step: facts.get(step, {}))), Desk())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from ephemeral_castle.drivers.postgres.prove import UNQUIET
+from ephemeral_castle.drivers.postgres.layout import OWN, Layout
 from ephemeral_castle.drivers.postgres.service import Lift
 from ephemeral_castle.model.step import State
 from ephemeral_castle.postgres import fence
@@ -26,12 +26,16 @@ class Server:
 
     async def ask(self, text: str) -> list[str]:
         self.asked.append(text)
-        self.rests = self.rests and text != UNQUIET
+        self.rests = self.rests and text != OWN.unquiet
         return []
 
 
 def lift(server: Server) -> Lift:
     class Here(Lift):
+        @property
+        def layout(self) -> Layout:
+            return OWN
+
         async def session(self, *_: Any, **__: Any) -> Any:
             return server
 
@@ -43,7 +47,7 @@ async def test_a_heartbeat_that_rests_since_an_unplanned_death_goes_on():
     server = Server(fenced=False, rests=True)
     assert (await lift(server).observe()).state is State.NOT_REACHED
     await lift(server).act()
-    assert server.asked[0] == UNQUIET
+    assert server.asked[0] == OWN.unquiet
     assert (await lift(server).observe()).state is State.REACHED
 
 

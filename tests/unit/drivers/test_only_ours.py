@@ -80,7 +80,7 @@ class Podman:
         )  # fmt: skip
         return SimpleNamespace(
             world=world, options=OPTIONS, record=SimpleNamespace(id=ID, inventory={}), run="r1", life=2, old_life=1,
-            passed_no_return=False, layer=SimpleNamespace(id="machines"), intent=intent,
+            passed_no_return=False, layer=SimpleNamespace(id="machines", driver="podman"), intent=intent,
             request=SimpleNamespace(
                 verb=Verb.REBIRTH, castle=SimpleNamespace(name="here"), site=SimpleNamespace(subnet="10.0.0.0/24")
             ),

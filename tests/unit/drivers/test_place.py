@@ -19,7 +19,7 @@ class Ways:
 
     def __init__(self, lineage: dict[str, Any], answer: Result | None = None) -> None:
         self.record = SimpleNamespace(lineage={"database": lineage})
-        self.layer = SimpleNamespace(id="database")
+        self.layer = SimpleNamespace(id="database", driver="postgres")
         self.options = SimpleNamespace(machine="control", pooler="edge")
         self.answer = answer
         self.asked: list[str] = []

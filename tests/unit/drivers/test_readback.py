@@ -41,7 +41,7 @@ def test_the_last_segment_is_on_the_disk_before_anybody_believes_that_it_was_rea
     monkeypatch.setattr(seal, "listed", listed)
     monkeypatch.setattr(seal, "unbroken", lambda *args, **more: [])
     ctx = SimpleNamespace(
-        world=SimpleNamespace(settle=settle), layer=SimpleNamespace(id="database"), options=None,
+        world=SimpleNamespace(settle=settle), layer=SimpleNamespace(id="database", driver="postgres"), options=None,
         facts=lambda step: FACTS.get(step, {}), request=SimpleNamespace(castle=SimpleNamespace(name="here")),
     )  # fmt: skip
     part = seal.ReadBack(cast("Any", ctx), Desk())

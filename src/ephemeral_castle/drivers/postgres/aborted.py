@@ -15,7 +15,7 @@ async def clear(part: Part) -> list[str]:
 
     Only while no backup runs: one that is being made looks the same.
     """
-    folder = f"pgbackrest/{part.layer}/backup/castle/"
+    folder = f"pgbackrest/{part.layer}/backup/{part.layout.stanza}/"
     objects = part.ctx.world.objects
     names = [stat.key.removeprefix(folder) async for stat in objects.list(folder)]
     labels = aborted(names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ephemeral_castle.drivers.postgres.configuration import STANZA, verifiers
+from ephemeral_castle.drivers.postgres.configuration import verifiers
 from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.postgres import marker, roles, sql
@@ -28,14 +28,14 @@ async def provision(part: Part) -> None:
         if name not in existing:
             await session.ask(roles.create_database(name, database.owner))
         if database.init:
-            await _init(part, name, database.owner, database.init)
+            await initialize(part, name, database.owner, database.init)
     await _stanza(part)
     await session.ask(marker.CREATE)
     await session.ask(marker.insert_life(part.ctx.life, part.ctx.record.id))
 
 
-async def _init(part: Part, name: str, owner: str, file: str) -> None:
-    """Runs an init file once, as the owner; a comment on the database says that it was done."""
+async def initialize(part: Part, name: str, owner: str, file: str) -> None:
+    """Runs an init file once, as the owner; a comment on the database says that it was done. Raises Permanent."""
     path = Path(part.ctx.request.castle.path).parent / file
     text = path.read_text()
     session = await part.session(name)
@@ -48,7 +48,8 @@ async def _init(part: Part, name: str, owner: str, file: str) -> None:
         f"\\set ON_ERROR_STOP 1\nbegin;\nset local role {quote_ident(owner)};\n{text}\n;\nreset role;\n"
         f"comment on database {quote_ident(name)} is '{INITIALIZED}';\ncommit;\n"
     )
-    result = await part.place().run("psql", "-qAtX", "-h", "/tmp", "-U", "postgres", "-d", name, stdin=script.encode())  # noqa: S108
+    result = await part.place().run("psql", "-qAtX", "-h", part.layout.socket, "-U", "postgres", "-d", name,
+                                    stdin=script.encode())  # fmt: skip
     if not result.ok or "ERROR" in result.err:
         raise Permanent(
             f"the init SQL of database `{name}` fails",
@@ -65,8 +66,6 @@ INITIALIZED = "initialized by castle"
 async def _stanza(part: Part) -> None:
     """The repositories learn of this cluster; `check` proves that a segment arrives."""
     for command in ("stanza-create", "check"):
-        result = await part.place().run(
-            "pgbackrest", "--config=/run/castle/pgbackrest.conf", f"--stanza={STANZA}", command, timeout=120
-        )
+        result = await part.place().run(*part.layout.backrest, command, timeout=120)
         if not result.ok:
             raise explain(result.code, result.err + result.out, command)

@@ -16,7 +16,6 @@ from ephemeral_castle.spi.secret import Secret
 
 CONFIG = "/run/castle/pgbackrest.conf"
 SOCKET = "/tmp"  # noqa: S108 - in the container, on a tmpfs of its own
-STANZA = "castle"
 
 
 async def secret(part: Part, name: str, *, create: bool = True) -> Secret:
@@ -99,7 +98,7 @@ async def pgbackrest_conf(part: Part, access: Access, life: int, *, create: bool
     local = LocalRepository("/var/lib/pgbackrest", cipher.reveal()) if access is Access.WRITER else None
     return render_pgbackrest(
         PgBackRest(
-            stanza=STANZA,
+            stanza=part.layout.stanza,
             data="/pg/data",
             s3=repository,
             access=access,
@@ -114,12 +113,17 @@ async def pgbackrest_conf(part: Part, access: Access, life: int, *, create: bool
 
 
 async def writer_files(part: Part, life: int, *, create: bool = False, ahead: bool = False) -> dict[str, str]:
-    """All that the database's container reads; in a drill as a reader, who archives nothing."""
+    """All that the database's container reads; in a drill as a reader, who archives nothing.
+
+    Nothing where an operator configures the server.
+    """
+    if not part.layout.delivered:
+        return {}
     options = part.options
     drill = part.ctx.request.verb is Verb.DRILL
     access = Access.READER if drill else Access.WRITER
     server = Server(
-        stanza=STANZA,
+        stanza=part.layout.stanza,
         config=CONFIG,
         hba_file="/run/castle/pg_hba.conf",
         listen=("*",),
@@ -173,7 +177,12 @@ async def verifiers(part: Part, life: int) -> dict[str, str]:
 
 
 async def pooler_files(part: Part, address: str, life: int) -> dict[str, str]:
-    """pgbouncer.ini and its user list, with the verifiers that the database of that life has."""
+    """pgbouncer.ini and its user list, with the verifiers that the database of that life has.
+
+    Nothing where an operator configures it.
+    """
+    if not part.layout.delivered:
+        return {}
     options = part.options
     described = PgBouncer(
         databases=tuple(options.databases),

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from ephemeral_castle.drivers.postgres.hub import Hub
 from ephemeral_castle.drivers.postgres.outside import Outside
-from ephemeral_castle.drivers.postgres.place import Place
+from ephemeral_castle.drivers.postgres.place import Carrier, Place
 from ephemeral_castle.drivers.postgres.places import place_of
 from ephemeral_castle.drivers.postgres.session import Session
 from ephemeral_castle.errors import CastleError
@@ -20,7 +19,7 @@ class Desk:
     def __init__(self) -> None:
         self.sessions: dict[tuple[int, str, str], Session] = {}
         self.turns: dict[tuple[int, str, str], asyncio.Lock] = {}
-        self.hubs: dict[int, Hub] = {}
+        self.hubs: dict[int, Carrier] = {}
         self.hub_turn = asyncio.Lock()
         self.outside: Outside | None = None
         self.begun: set[str] = set()  # keys of acts that this runner has begun
@@ -55,7 +54,7 @@ class Desk:
             self.sessions[key] = opened
             return opened
 
-    async def _hub(self, life: int, place: Place) -> Hub:
+    async def _hub(self, life: int, place: Place) -> Carrier:
         async with self.hub_turn:
             hub = self.hubs.get(life)
             if hub is None or not hub.alive:

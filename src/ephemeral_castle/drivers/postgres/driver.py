@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ephemeral_castle.drivers.postgres import steps
 from ephemeral_castle.drivers.postgres.desk import Desk
 from ephemeral_castle.drivers.postgres.image import POSTGRES
+from ephemeral_castle.drivers.postgres.layout import layout_for
 from ephemeral_castle.drivers.postgres.look import look
 from ephemeral_castle.drivers.postgres.options import PostgresOptions
 from ephemeral_castle.model.castle import Layer
@@ -42,9 +43,10 @@ class PostgresDriver:
     def rights(self, layer: Layer, /) -> Rights:
         """Backups and archive of its stanza. pgBackRest deletes `latest` and a manifest's copy to write them anew."""
         base = f"pgbackrest/{layer.id}"
-        backups = f"{base}/backup/castle"
+        stanza = layout_for(layer.driver).stanza
+        backups = f"{base}/backup/{stanza}"
         replaced = (f"{backups}/latest", f"{backups}/*/backup.manifest.copy")
-        return Rights((backups, f"{base}/archive/castle"), replaced)
+        return Rights((backups, f"{base}/archive/{stanza}"), replaced)
 
     async def observe(self, step: Step, ctx: Context, /) -> Observation:
         """Looks, through the sessions that the run keeps open."""

@@ -18,6 +18,7 @@ from ephemeral_castle.postgres.pgbackrest import RepoInfo, parse_info
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ephemeral_castle.drivers.postgres.layout import Layout
     from ephemeral_castle.drivers.postgres.place import Place
     from ephemeral_castle.spi.world import Result
 
@@ -31,15 +32,15 @@ LIMIT = "SET statement_timeout = '10s';"
 END = "--castle-server-"  # neither a row of JSON nor psql's words begin so
 
 # The server's rows wait in the pipe until the repository has answered: 64 KiB, and they are two.
-INSIDE = rf"""
-{{
-  PGCONNECT_TIMEOUT=10 psql -qAtX -v ON_ERROR_STOP=1 -h /tmp -U postgres -d postgres -c "$1" -c "$2" -c "$3" 2>&1
-  echo "{END}$?"
-}} | {{
-  repository=$(pgbackrest --config=/run/castle/pgbackrest.conf --stanza=castle --repo=1 --output=json info 2>/dev/null)
+INSIDE = r"""
+{
+  PGCONNECT_TIMEOUT=10 psql -qAtX -v ON_ERROR_STOP=1 -h %SOCKET% -U postgres -d postgres -c "$1" -c "$2" -c "$3" 2>&1
+  echo "%END%$?"
+} | {
+  repository=$(%PGBACKREST% --repo=1 --output=json info 2>/dev/null)
   cat
   printf '%s\n' "$repository"
-}}
+}
 """
 
 
@@ -62,7 +63,16 @@ class Glance:
     repository: RepoInfo | CastleError = field(default_factory=lambda: Unreachable("pgBackRest gives no answer"))
 
 
-async def glance(place: Place) -> Glance:
+def inside(layout: Layout) -> str:
+    """The script that asks, beside a server that is laid out so."""
+    words = {"%END%": END, "%SOCKET%": layout.socket, "%PGBACKREST%": " ".join(layout.backrest)}
+    script = INSIDE
+    for word, text in words.items():
+        script = script.replace(word, text)
+    return script
+
+
+async def glance(place: Place, layout: Layout) -> Glance:
     """Looks at container, server and repository.
 
     Raises:
@@ -70,18 +80,18 @@ async def glance(place: Place) -> Glance:
         Transient: it cannot tell.
     """
     questions = (sql.SESSION + LIMIT, fence.LIMITS, ARCHIVER)
-    state, result = await place.peek(INSIDE, *questions, timeout=PATIENCE)
-    return _inside(state, result)
+    state, result = await place.peek(inside(layout), *questions, timeout=PATIENCE)
+    return _inside(state, result, layout.stanza)
 
 
-def _inside(state: str, result: Result) -> Glance:
+def _inside(state: str, result: Result, stanza: str) -> Glance:
     if state != RUNNING:
         return Glance(state)
     rows, end, rest = result.out.partition(END)
     if not end:
         return Glance(state, silent=f"the container cannot be entered: {result.last_words()}")
     status, _, repository = rest.partition("\n")
-    return _read(rows.splitlines(), status, _repository(repository))
+    return _read(rows.splitlines(), status, _repository(repository, stanza))
 
 
 def _read(rows: list[str], status: str, repository: RepoInfo | CastleError) -> Glance:
@@ -91,10 +101,10 @@ def _read(rows: list[str], status: str, repository: RepoInfo | CastleError) -> G
     return Glance(RUNNING, silent=silent, repository=repository)
 
 
-def _repository(said: str) -> RepoInfo | CastleError:
+def _repository(said: str, stanza: str) -> RepoInfo | CastleError:
     if not said.strip():
         return Unreachable("pgBackRest gives no answer", hints=("castle doctor",))
     try:
-        return parse_info(said, "castle")
+        return parse_info(said, stanza)
     except CastleError as error:
         return error

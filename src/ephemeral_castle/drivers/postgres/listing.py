@@ -15,7 +15,7 @@ async def listed(part: Part, start: str = "") -> list[str]:
 
     pgBackRest puts segments into directories of 2³² bytes of WAL, named by the first 16 digits of the segment.
     """
-    base = f"{repository_path(part)}/archive/castle/"
+    base = f"{repository_path(part)}/archive/{part.layout.stanza}/"
     names: list[str] = []
     async for stat in part.ctx.world.objects.list(base):
         name = stat.key.rsplit("/", 1)[-1]

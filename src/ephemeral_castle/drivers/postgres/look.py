@@ -22,7 +22,7 @@ async def look(ctx: Context, desk: Desk) -> Mapping[str, Any]:
     proof = part.lineage.get("proof") or {}
     treasure: dict[str, Any] = {"proof": {"label": proof["label"], "age": now - proof["at"]} if proof else {}}
     found: dict[str, Any] = {"treasures": {part.layer: treasure}, "alarms": [], "unseen": [], "states": []}
-    seen = await glance(part.place(old=True))
+    seen = await glance(part.place(old=True), part.layout)
     state = seen.state
     seal = part.lineage.get("seal") or {}
     if state != RUNNING and seal.get("life") == ctx.life:

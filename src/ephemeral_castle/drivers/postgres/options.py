@@ -32,10 +32,27 @@ class UserOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PostgresOptions(BaseModel):
-    """PostgreSQL 15 with pgBackRest, and PgBouncer; on machines (`machine`, `pooler`) or Kubernetes (`namespace`)."""
+class ServerOptions(BaseModel):
+    """What a database is, wherever it is at home."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    databases: dict[str, DatabaseOptions] = Field(min_length=1, description="databases by name")
+    users: dict[str, UserOptions] = Field(min_length=1, description="login users by name")
+    port: int = Field(default=5432, ge=1, le=65535, description="port of PostgreSQL")
+    pooler_port: int = Field(default=6432, ge=1, le=65535, description="port of PgBouncer")
+    pool_mode: Literal["transaction", "session"] = Field(default="transaction", description="PgBouncer's pool mode")
+    shared_buffers: Size = Field(default=268435456, description="PostgreSQL's shared_buffers")
+    max_wal_size: Size = Field(default=4294967296, description="PostgreSQL's max_wal_size")
+    archive_timeout: Duration = Field(default=30.0, description="longest age of a segment before it is archived")
+    retention_full: int = Field(default=4, ge=1, description="full backups that the keeper leaves")
+    full_every: Duration = Field(default=604800.0, description="age of the newest full backup at which another is made")
+    process_max: int = Field(default=2, ge=1, le=64, description="pgBackRest's process-max")
+    fence_timeout: Duration = Field(default=15.0, description="longest wait for clients to leave at the fence")
+
+
+class PostgresOptions(ServerOptions):
+    """PostgreSQL 15 with pgBackRest, and PgBouncer; on machines (`machine`, `pooler`) or Kubernetes (`namespace`)."""
 
     machine: MachineName | None = Field(default=None, description="machine that carries the database")
     pooler: MachineName | None = Field(default=None, description="machine that carries PgBouncer")
@@ -59,19 +76,7 @@ class PostgresOptions(BaseModel):
         pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$",
         description="Kubernetes: registry from which nodes pull castle's image: a name of `reach`, or HOST[:PORT]",
     )
-    databases: dict[str, DatabaseOptions] = Field(min_length=1, description="databases by name")
-    users: dict[str, UserOptions] = Field(min_length=1, description="login users by name")
-    port: int = Field(default=5432, ge=1, le=65535, description="port of PostgreSQL")
-    pooler_port: int = Field(default=6432, ge=1, le=65535, description="port of PgBouncer")
-    pool_mode: Literal["transaction", "session"] = Field(default="transaction", description="PgBouncer's pool mode")
-    shared_buffers: Size = Field(default=268435456, description="PostgreSQL's shared_buffers")
-    max_wal_size: Size = Field(default=4294967296, description="PostgreSQL's max_wal_size")
-    archive_timeout: Duration = Field(default=30.0, description="longest age of a segment before it is archived")
     heartbeat: Duration = Field(default=10.0, description="interval of the heartbeat row; bounds an unplanned loss")
-    retention_full: int = Field(default=4, ge=1, description="full backups that the keeper leaves")
-    full_every: Duration = Field(default=604800.0, description="age of the newest full backup at which another is made")
-    process_max: int = Field(default=2, ge=1, le=64, description="pgBackRest's process-max")
-    fence_timeout: Duration = Field(default=15.0, description="longest wait for clients to leave at the fence")
 
     @model_validator(mode="after")
     def _one_home(self) -> Self:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ephemeral_castle.drivers.postgres.image import POSTGRES, UID
+from ephemeral_castle.drivers.postgres.image import UID
+from ephemeral_castle.drivers.postgres.layout import layout_of
 from ephemeral_castle.spi import outside
-from ephemeral_castle.spi.world import Result
+from ephemeral_castle.spi.world import Recipe, Result
 
 
 class Outside(outside.Outside):
     """The throw-away container of one layer."""
 
-    IMAGE = POSTGRES
     OWNER = UID
+
+    def image(self) -> Recipe:
+        """As the treasury's data want it."""
+        return layout_of(self.ctx).recipe
 
     def options(self) -> Sequence[str]:
         """It runs as PostgreSQL's user, who also reads its configuration."""
@@ -25,6 +29,4 @@ class Outside(outside.Outside):
 
     async def pgbackrest(self, *args: str, timeout: float = 120.0) -> Result:
         """PgBackRest with the reader's configuration."""
-        return await self.run(
-            "pgbackrest", f"--config={self.HERE}/pgbackrest.conf", "--stanza=castle", *args, timeout=timeout
-        )
+        return await self.run(*layout_of(self.ctx).outside, *args, timeout=timeout)

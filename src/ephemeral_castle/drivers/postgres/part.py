@@ -7,6 +7,7 @@ from typing import Any
 
 from ephemeral_castle.drivers.postgres import footing
 from ephemeral_castle.drivers.postgres.desk import Desk
+from ephemeral_castle.drivers.postgres.layout import Layout, layout_of
 from ephemeral_castle.drivers.postgres.options import PostgresOptions
 from ephemeral_castle.drivers.postgres.outside import Outside
 from ephemeral_castle.drivers.postgres.place import Place
@@ -26,6 +27,11 @@ class Part(part.Part[PostgresOptions]):
     def __init__(self, ctx: Context, desk: Desk) -> None:
         super().__init__(ctx)
         self.desk = desk
+
+    @property
+    def layout(self) -> Layout:
+        """How server, pgBackRest and the container for proofs are laid out."""
+        return layout_of(self.ctx)
 
     async def listed(self) -> bool | None:
         """Whether anything is there that can carry the old life's data; None when nobody could tell.

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ephemeral_castle.drivers.postgres.hub import Hub
 from ephemeral_castle.drivers.postgres.session import Session
 from ephemeral_castle.postgres.states import ClusterState
-from ephemeral_castle.spi.world import Result
+from ephemeral_castle.spi.world import Process, Result
 
 RUNNING, ABSENT = "running", "absent"
 
@@ -28,6 +27,23 @@ class Door:
 
     address: str
     port: int
+
+
+class Carrier(Protocol):
+    """A way in that carries sessions."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether more can be opened."""
+        ...
+
+    async def open(self, database: str) -> Process:
+        """A new session with a database."""
+        ...
+
+    async def close(self) -> None:
+        """Ends it and all its sessions."""
+        ...
 
 
 class Place(Protocol):
@@ -107,7 +123,7 @@ class Place(Protocol):
         """The state, and what a script of sh(1) beside the server says; an empty result where it does not run."""
         ...
 
-    async def hub(self) -> Hub:
+    async def hub(self) -> Carrier:
         """Carries sessions as superuser over the local socket; each waits inside until the server answers."""
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ephemeral_castle.drivers.postgres.layout import OPERATED
 from ephemeral_castle.drivers.postgres.machine import MachinePlace
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ def place_of(ctx: Context, *, old: bool = False) -> Place:
         old: those of the life that this run ends, which are looked for where that was raised: a definition may have
             moved the database since.
     """
+    if ctx.layer.driver == OPERATED:
+        from ephemeral_castle.drivers.postgres.pgo.place import PgoPlace  # a database without an operator needs none
+
+        return PgoPlace(ctx, old=old)
     known = ctx.record.lineage.get(ctx.layer.id, {}) if old else {}
     if known.get("namespace") or (ctx.options.namespace and not known.get("machine")):
         from ephemeral_castle.drivers.postgres.pod import PodPlace  # a database on machines needs none of it

@@ -7,7 +7,6 @@ from ephemeral_castle.drivers.postgres.configuration import reader_files
 from ephemeral_castle.drivers.postgres.image import POSTGRES
 from ephemeral_castle.drivers.postgres.part import PRESENT, Part
 from ephemeral_castle.drivers.postgres.place import ABSENT, RUNNING
-from ephemeral_castle.drivers.postgres.prove import QUIET
 from ephemeral_castle.drivers.postgres.sides import odd_one
 from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient, Unreachable
 from ephemeral_castle.model.castle import Verb
@@ -24,12 +23,12 @@ class Image(Part):
 
     async def observe(self) -> Observation:
         """Whether the store of this computer has it."""
-        there = await self.ctx.world.images.present(POSTGRES)
+        there = await self.ctx.world.images.present(self.layout.recipe)
         return Observation(REACHED if there else NOT_REACHED, "" if there else "not built yet")
 
     async def act(self) -> Observation | None:
         """Builds it from Debian packages."""
-        await self.ctx.world.images.build(POSTGRES, self.ctx.progress)
+        await self.ctx.world.images.build(self.layout.recipe, self.ctx.progress)
         return None
 
 
@@ -71,12 +70,12 @@ class Cold(Part):
 
     async def observe(self) -> Observation:
         """Whether the store has it no more."""
-        return await see_dropped(self.ctx, POSTGRES)
+        return await see_dropped(self.ctx, self.layout.recipe)
 
     async def act(self) -> Observation | None:
         """Drops it."""
         await self.outside().remove()
-        return await drop(self.ctx, POSTGRES)
+        return await drop(self.ctx, self.layout.recipe)
 
 
 class OutsideUp(Part):
@@ -150,4 +149,4 @@ class Revive(Part):
         await awake_pooler(self, old=True)
         session = await self.session(old=True)
         if self.facts("marker-b"):
-            await session.ask(QUIET)  # a start wakes heartbeat and vacuum; they must rest behind the fence
+            await session.ask(self.layout.quiet)  # a start wakes heartbeat and vacuum; they must rest behind the fence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ephemeral_castle.drivers.postgres.aborted import clear
-from ephemeral_castle.drivers.postgres.image import BIN
 from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.drivers.postgres.place import RUNNING
 from ephemeral_castle.errors import Denied, Permanent, Transient, Unreachable
@@ -12,15 +11,6 @@ from ephemeral_castle.postgres import marker
 from ephemeral_castle.postgres.exits import explain
 from ephemeral_castle.postgres.pgbackrest import Backup, RepoInfo, StatusCode, parse_info
 from ephemeral_castle.spi.part import NOT_REACHED, REACHED
-
-QUIET = (
-    "copy (select 'autovacuum = off') to program 'cat >> /pg/data/castle.conf && touch /pg/fenced'; "
-    "select pg_reload_conf()"
-)
-UNQUIET = (
-    "copy (select 1) to program 'cat > /dev/null; rm -f /pg/fenced; "
-    'sed -i "/^autovacuum = off$/d" /pg/data/castle.conf\'; select pg_reload_conf()'
-)
 
 
 class Marker(Part):
@@ -71,7 +61,7 @@ class MarkerB(Marker):
         """Writes it; heartbeat and vacuum rest from now on, since they would write behind the fence; a checkpoint."""
         await super().act()
         session = await self.session(old=True)
-        await session.ask(QUIET)
+        await session.ask(self.layout.quiet)
         await session.ask("checkpoint")
         return None
 
@@ -80,7 +70,7 @@ class MarkerB(Marker):
         if self.waived() or await self.place(old=True).state() != RUNNING:
             return "nothing to wake: a start wakes heartbeat and vacuum by itself"
         session = await self.session(old=True)
-        await session.ask(UNQUIET)
+        await session.ask(self.layout.unquiet)
         return "heartbeat and vacuum go on"
 
 
@@ -104,7 +94,7 @@ async def repository(part: Part) -> RepoInfo:
     result = await part.outside().pgbackrest("--log-level-console=off", "--output=json", "--repo=1", "info")
     if not result.ok:
         raise explain(result.code, result.err, "info")
-    return parse_info(result.out, "castle")
+    return parse_info(result.out, part.layout.stanza)
 
 
 class TakeBackup(Part):
@@ -154,7 +144,7 @@ class TakeBackup(Part):
         # One that a former runner began is awaited: pgBackRest would refuse a second one beside it.
         result = await place.job(
             f"backup{self.key}",
-            "pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", "--repo=1", f"--type={self.kind}",
+            *self.layout.backrest, "--repo=1", f"--type={self.kind}",
             "--no-expire-auto", f"--annotation=castle-run={self.annotation}", "--log-level-console=warn", "backup",
             timeout=7200, again=True,
         )  # fmt: skip
@@ -202,7 +192,10 @@ class Proof(Part):
         """Restores the set alone (`--type=immediate`: the marker lies before its end), starts it, counts."""
         label = str((self.facts("backup") or self.facts("backup-now"))["label"])
         nonce = str(self.facts("marker-a")["nonce"])
-        script = _PROOF.format(bin=BIN, folder=self.folder, label=label)
+        layout = self.layout
+        script = _PROOF.format(
+            bin=layout.programs, folder=self.folder, label=label, stanza=layout.stanza, more=layout.proof
+        )
         self.ctx.progress(f"restoring {label} outside the castle")
         process = await self.outside().job(f"proof-{label}", "sh", "-c", script, "proof", nonce, timeout=7200)
         if not process.ok:
@@ -213,7 +206,14 @@ class Proof(Part):
                 hints=["castle backup --full", "castle rebirth"],
             )
         lines = dict(line.split("|", 1) for line in process.out.splitlines() if "|" in line)
-        if lines.get("marker") != "1":
+        if not lines.get("marker", "").isdecimal():
+            raise Permanent(
+                f"backup {label} was restored outside the castle and cannot be read",
+                why=process.err.strip()[-500:] or "its server gave no answer",
+                state="nothing was destroyed; the castle serves as before",
+                hints=["castle backup --full", "castle rebirth"],
+            )
+        if lines["marker"] != "1":
             raise Permanent(
                 f"backup {label} came back without this run's marker",
                 why="what was restored is older than the backup claims, or of another castle",
@@ -239,11 +239,11 @@ set -e
 [ ! -f {folder}/postmaster.pid ] || {bin}/pg_ctl -D {folder} -m immediate stop >&2 || true
 rm -rf {folder}
 mkdir -p -m 700 {folder}
-pgbackrest --config=/run/castle/pgbackrest.conf --stanza=castle --repo=1 --pg1-path={folder} --set={label} \\
+pgbackrest --config=/run/castle/pgbackrest.conf --stanza={stanza} --repo=1 --pg1-path={folder} --set={label} \\
   --type=immediate --target-action=promote --archive-mode=off --log-level-console=warn restore >&2
 rm -f {folder}/castle.conf
 options="-c listen_addresses= -c unix_socket_directories=/tmp -c port=5999 -c shared_buffers=64MB"
-options="$options -c archive_mode=off -c synchronous_standby_names= -c hba_file=/run/castle/pg_hba.conf"
+options="$options -c archive_mode=off -c synchronous_standby_names= -c hba_file=/run/castle/pg_hba.conf {more}"
 {bin}/pg_ctl -D {folder} -w -t 600 -l /tmp/proof.log -o "$options" start >&2 || {{
   tail -n 5 /tmp/proof.log >&2
   exit 1

@@ -9,7 +9,7 @@ from ephemeral_castle.drivers.postgres.awake import awake, awake_pooler, start_p
 from ephemeral_castle.drivers.postgres.digests import open_sessions, take
 from ephemeral_castle.drivers.postgres.listing import listed
 from ephemeral_castle.drivers.postgres.part import Part
-from ephemeral_castle.drivers.postgres.prove import CONTROL, QUIET, UNQUIET, control_outside
+from ephemeral_castle.drivers.postgres.prove import CONTROL, control_outside
 from ephemeral_castle.errors import CastleError, Permanent, Refused
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.postgres import fence, sql
@@ -32,8 +32,8 @@ UNTOUCHED = "the fence is being lifted; nothing was destroyed"
 
 async def refuse_superusers(part: Part) -> None:
     """The connection limit does not hold superusers: one that came back since the cut is refused by name."""
-    session = await part.session(name="c", old=True)
-    left = fence.parse_writers(await session.value(fence.writers(part.desk.pids(part.ctx.old_life))))
+    session, ours = await part.session(name="c", old=True), part.desk.pids(part.ctx.old_life)
+    left = fence.parse_writers(await session.value(fence.writers(ours, part.layout.agents)))
     found = [str(writer) for writer in left if writer.superuser]
     if found:
         raise Refused(
@@ -66,7 +66,7 @@ class Fence(Part):
         session = await self.session(old=True)
         ours = self.desk.pids(self.ctx.old_life)
         starting = int(await session.value(fence.starting_sessions(ours)))
-        left = fence.parse_writers(await session.value(fence.writers(ours)))
+        left = fence.parse_writers(await session.value(fence.writers(ours, self.layout.agents)))
         reason = fence.breach(
             starting,
             left,
@@ -86,13 +86,13 @@ class Fence(Part):
         """Pauses PgBouncer, closes the databases, ends clients; proves it within the fence's time."""
         session = await self.session(old=True)
         if self.ctx.attempt > 1:
-            await session.ask(QUIET)  # a fence that was lifted in between woke what rests since marker B
+            await session.ask(self.layout.quiet)  # a fence that was lifted in between woke what rests since marker B
         await self._pause()
         limits = fence.parse_limits(await session.value(fence.LIMITS))
-        await session.ask(fence.fence(limits, self.ctx.run))
+        await session.ask(fence.fence(limits, self.ctx.run, read_only=self.layout.delivered))
         deadline = self.ctx.world.clock.monotonic() + self.options.fence_timeout
         while True:
-            await session.ask(fence.terminate(self.desk.pids(self.ctx.old_life)))
+            await session.ask(fence.terminate(self.desk.pids(self.ctx.old_life), self.layout.agents))
             seen = await self.proven()
             if seen.state is REACHED:
                 return seen
@@ -111,6 +111,8 @@ class Fence(Part):
 
     async def _pause(self) -> None:
         """PAUSE lets open transactions end; in session mode it would wait for ever, hence the deadline."""
+        if not self.layout.console:
+            return
         try:
             console = await self.desk.pooler(self.ctx, old=True)
             await console.ask("PAUSE", timeout=self.options.fence_timeout)
@@ -127,11 +129,13 @@ class Fence(Part):
         limits = fence.parse_limits(await session.value(fence.LIMITS))
         if any(limit.fenced for limit in limits):
             await session.ask(fence.lift(limits))
-        await session.ask(UNQUIET)
+        await session.ask(self.layout.unquiet)
         await self._resume()
         return "fence lifted: connection limits as they were, PgBouncer goes on"
 
     async def _resume(self) -> None:
+        if not self.layout.console:
+            return
         await self.desk.forget(self.ctx, old=True)
         try:
             console = await self.desk.pooler(self.ctx, old=True)
@@ -250,7 +254,7 @@ class ReadBack(Part):
         result = await self.outside().run(
             "sh", "-c",
             f"[ -e {CONTROL} ] || exit {NO_CONTROL}; "
-            "pgbackrest --config=/run/castle/pgbackrest.conf --stanza=castle --repo=1 --no-archive-async "
+            f"{' '.join(self.layout.outside)} --repo=1 --no-archive-async "
             '--log-level-console=warn archive-get "$1" "/tmp/$1" && stat -c %s "/tmp/$1" && rm "/tmp/$1"',
             "fetch", segment,
         )  # fmt: skip
@@ -316,7 +320,7 @@ class Stop(Part):
         """What the record keeps of the seal: all that another computer needs to bring the data home."""
         sealed = {
             "system_id": str(mark["system_id"]),
-            "stanza": "castle",
+            "stanza": self.layout.stanza,
             "timeline": int(mark["timeline"]),
             "seal": {
                 "mark": mark,

@@ -8,7 +8,7 @@ from ephemeral_castle.drivers.postgres.awake import start_pooler
 from ephemeral_castle.drivers.postgres.configuration import verifiers
 from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.drivers.postgres.place import RUNNING
-from ephemeral_castle.drivers.postgres.prove import UNQUIET, TakeBackup
+from ephemeral_castle.drivers.postgres.prove import TakeBackup
 from ephemeral_castle.drivers.postgres.sides import path_of, recorded
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.castle import Verb
@@ -31,21 +31,28 @@ class Roles(Part):
         """Sets verifiers, computed here: no clear password reaches the server's log."""
         session = await self.session()
         await self.place().keep()
-        wanted = await verifiers(self, self.ctx.life)
         if self.ctx.request.adopt:
             await session.ask(marker.CREATE)
+        unknown = await self.logins()
+        if self.ctx.request.adopt:
+            await self._missing_databases()
+        for name in unknown:
+            self.ctx.diagnostic("warning", f"login role `{name}` came back with the data, but not from the definition")
+        await session.ask(marker.insert_life(self.ctx.life, self.ctx.record.id))
+        users = sorted(self.options.users)
+        facts = {"users": users, "unknown": unknown, f"home:{self.layer}": await self._lineage()}
+        return Observation(REACHED, f"{len(users)} users", facts)
+
+    async def logins(self) -> list[str]:
+        """Sets the users' verifiers, and makes users that are missing; gives login roles that nobody named."""
+        session = await self.session()
+        wanted = await verifiers(self, self.ctx.life)
         state = await session.json(roles.login_state([*wanted, "postgres"]))
         for user, verifier in wanted.items():
             create = user in state["missing"]
             text = roles.create_login(user, verifier) if create else roles.set_verifier(user, verifier)
             await session.ask(text)
-        if self.ctx.request.adopt:
-            await self._missing_databases()
-        for name in state["unknown"]:
-            self.ctx.diagnostic("warning", f"login role `{name}` came back with the data, but not from the definition")
-        await session.ask(marker.insert_life(self.ctx.life, self.ctx.record.id))
-        facts = {"users": sorted(wanted), "unknown": state["unknown"], f"home:{self.layer}": await self._lineage()}
-        return Observation(REACHED, f"{len(wanted)} users", facts)
+        return list(state["unknown"])
 
     async def _missing_databases(self) -> None:
         """An adopted cluster may lack databases of the definition: they are made empty, and that is said."""
@@ -65,7 +72,7 @@ class Roles(Part):
         return {
             "system_id": mark["system_id"],
             "timeline": int(mark["timeline"]),
-            "stanza": "castle",
+            "stanza": self.layout.stanza,
             "path": path_of(self),
             "mark": str(reach(archived, Lsn.parse(mark["lsn"]), before, int(mark["segment_size"]))),
             "life": self.ctx.life,
@@ -83,9 +90,10 @@ class Pooler(Part):
             return Observation(NOT_REACHED, "not running")
         if self.arrived and self.ctx.life not in self.desk.awake and await self.place().state() != RUNNING:
             return Observation(NOT_REACHED, "the database behind it does not run")
-        return await self._facts()
+        return await self.located()
 
-    async def _facts(self) -> Observation:
+    async def located(self) -> Observation:
+        """Where clients find it."""
         door = await self.place().door()
         where = {"address": door.address, "port": door.port}
         facts = {
@@ -101,10 +109,7 @@ class Pooler(Part):
         if self.arrived:
             await self.still_awake()
         await start_pooler(self, old=False)
-        return await self._facts()
-
-
-RESTS = "select (pg_stat_file('/pg/fenced', true)).modification is not null"
+        return await self.located()
 
 
 class Lift(Part):
@@ -116,7 +121,7 @@ class Lift(Part):
         limits = fence.parse_limits(await session.value(fence.LIMITS))
         if any(limit.fenced for limit in limits):
             return Observation(NOT_REACHED, "still fenced")
-        if await session.value(RESTS) == "t":
+        if await session.value(self.layout.rests) == "t":
             return Observation(NOT_REACHED, "the heartbeat rests")
         return Observation(REACHED, "every limit as it was before the fence")
 
@@ -124,7 +129,7 @@ class Lift(Part):
         """Restores them; a life that was never fenced has nothing to lift."""
         session = await self.session()
         limits = fence.parse_limits(await session.value(fence.LIMITS))
-        await session.ask(UNQUIET)  # first: once the fence is lifted, nobody looks here again
+        await session.ask(self.layout.unquiet)  # first: once the fence is lifted, nobody looks here again
         await session.ask(fence.lift(limits))
         return None
 
@@ -172,18 +177,11 @@ class BackupNow(TakeBackup):
         place = self.place(old=True)
         result = await place.job(
             "backup-repo2",
-            "pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", "--repo=2", f"--type={self.kind}",
+            *self.layout.backrest, "--repo=2", f"--type={self.kind}",
             f"--annotation=castle-run={self.annotation}", "backup", timeout=7200,
         )  # fmt: skip
         if result.ok:
-            result = await place.run(
-                "pgbackrest",
-                "--config=/run/castle/pgbackrest.conf",
-                "--stanza=castle",
-                "--repo=2",
-                "expire",
-                timeout=600,
-            )
+            result = await place.run(*self.layout.backrest, "--repo=2", "expire", timeout=600)
         if not result.ok:
             self.ctx.diagnostic("warning", f"repo2 (local): {explain(result.code, result.err, 'backup')}")
         return taken
@@ -203,7 +201,7 @@ class Expire(Part):
         outside = self.outside()
         await outside.deliver(keeper)
         try:
-            command = ("pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", "--repo=1")
+            command = (*self.layout.outside, "--repo=1")
             result = await outside.job("expire", *command, "--log-level-console=detail", "expire", timeout=3600)
         finally:
             await outside.deliver(files)

@@ -10,10 +10,8 @@ from typing import Any
 from ephemeral_castle.drivers.postgres.configuration import verifiers
 from ephemeral_castle.drivers.postgres.desk import Desk
 from ephemeral_castle.drivers.postgres.glance import LIMIT, PATIENCE
-from ephemeral_castle.drivers.postgres.image import POSTGRES
 from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.drivers.postgres.place import RUNNING
-from ephemeral_castle.drivers.postgres.service import RESTS
 from ephemeral_castle.errors import Transient
 from ephemeral_castle.postgres import fence, sql
 from ephemeral_castle.spi.driver import Context
@@ -23,8 +21,8 @@ LOGINS = """\
 select coalesce(jsonb_object_agg(rolname, encode(sha256(rolpassword::bytea), 'hex')), '{}')
   from pg_authid where rolcanlogin and rolpassword is not null;"""
 ASK = """\
-exec env PGCONNECT_TIMEOUT=10 psql -qAtX -v ON_ERROR_STOP=1 -h /tmp -U postgres -d postgres \\
-  -c "$1" -c "$2" -c "$3" -c "$4"
+exec env PGCONNECT_TIMEOUT=10 psql -qAtX -v ON_ERROR_STOP=1 -h "$1" -U postgres -d postgres \\
+  -c "$2" -c "$3" -c "$4" -c "$5"
 """
 
 
@@ -35,7 +33,7 @@ async def settled(ctx: Context, desk: Desk) -> str:
         if await ctx.secrets.get(f"{part.layer}/user/{user}") is None:
             return f"the password of user `{user}` is still to be made"
     there, server, pooler = await asyncio.gather(
-        ctx.world.images.present(POSTGRES), _server(part), part.place().state(pooler=True)
+        ctx.world.images.present(part.layout.recipe), _server(part), part.place().state(pooler=True)
     )
     if not there:
         return "the image of PostgreSQL is not in the store"
@@ -46,9 +44,9 @@ async def settled(ctx: Context, desk: Desk) -> str:
 
 async def _server(part: Part) -> str:
     """Container, fence, heartbeat and users, in one way in."""
-    questions = (sql.SESSION + LIMIT, fence.LIMITS, LOGINS, RESTS)
+    questions = (sql.SESSION + LIMIT, fence.LIMITS, LOGINS, part.layout.rests)
     wanted, (state, result) = await asyncio.gather(
-        verifiers(part, part.ctx.life), part.place().peek(ASK, *questions, timeout=PATIENCE)
+        verifiers(part, part.ctx.life), part.place().peek(ASK, part.layout.socket, *questions, timeout=PATIENCE)
     )
     if state != RUNNING:
         return f"the database is {state}"

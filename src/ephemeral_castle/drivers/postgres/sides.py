@@ -60,10 +60,7 @@ async def _answers(part: Part) -> tuple[bool, bool, str]:
 
 async def _archives_now(part: Part, segment: str) -> tuple[bool, str]:
     """An old failure may be over: `check` switches a segment and waits for it."""
-    result = await part.place(old=True).run(
-        "pgbackrest", "--config=/run/castle/pgbackrest.conf", "--stanza=castle", "--archive-timeout=10", "check",
-        timeout=90,
-    )  # fmt: skip
+    result = await part.place(old=True).run(*part.layout.backrest, "--archive-timeout=10", "check", timeout=90)
     if result.ok:
         return True, ""
     return False, f"segment {segment} could not be archived: {result.last_words(1)}"
@@ -83,7 +80,7 @@ def recorded(part: Part) -> Recorded | None:
     return Recorded(
         system_id=int(lineage["system_id"]),
         timeline=int(seal["mark"]["timeline"]) if sealed else int(lineage.get("timeline", 1)),
-        stanza=str(lineage.get("stanza", "castle")),
+        stanza=str(lineage.get("stanza", part.layout.stanza)),
         path=str(lineage.get("path", path_of(part))),
         generation=record.life,
         label=str(seal["label"]) if sealed else "",
@@ -126,7 +123,7 @@ async def repo_state(part: Part, info: RepoInfo, known: Recorded | None, intent:
             if intent is not None:
                 chains[1] = await followed(part, info, backup.archive_start, names)
     return RepoState(
-        stanza="castle",
+        stanza=part.layout.stanza,
         path=path_of(part),
         views=views(info.only(1), chains, timelines),
         prefix_empty=await is_empty(part),
@@ -158,7 +155,7 @@ async def _history(part: Part, timeline: int, info: RepoInfo) -> History:
     archive = max(info.archives, key=lambda found: found.database_id, default=None)
     if archive is None:
         raise Permanent("the repository names no archive", hints=["castle doctor"])
-    path = f"archive/castle/{archive.id}/{timeline:08X}.history"
+    path = f"archive/{part.layout.stanza}/{archive.id}/{timeline:08X}.history"
     result = await part.outside().pgbackrest("--repo=1", "repo-get", path)
     if not result.ok:
         raise Unreachable(f"the history of timeline {timeline} cannot be read", why=result.last_words())

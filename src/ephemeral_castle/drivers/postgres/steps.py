@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ephemeral_castle.drivers.postgres import footing
-from ephemeral_castle.drivers.postgres.options import PostgresOptions
+from ephemeral_castle.drivers.postgres.options import PostgresOptions, ServerOptions
 from ephemeral_castle.model.castle import Layer, Verb
 from ephemeral_castle.model.step import Effect, Phase, Step
 from ephemeral_castle.spi.driver import Request
@@ -25,7 +25,21 @@ def plan(layer: Layer, options: PostgresOptions, request: Request) -> Sequence[S
     """All steps of the layer for the verb, in reading order."""
     if options.namespace:
         footing.check(layer, request)
-    maker = _Maker(layer, options, own_cluster=footing.raised_here(request))
+    own, on_cluster = footing.raised_here(request), options.namespace is not None
+    return made(Maker(layer, options, _carriers(options, own=own), on_cluster=on_cluster, own_cluster=own), request)
+
+
+def _carriers(options: PostgresOptions, *, own: bool) -> tuple[str, str]:
+    """What must stand for the database, and for its pooler."""
+    if not options.namespace:
+        return f"machine:{options.machine}", f"machine:{options.pooler}"
+    sure = "" if own else "?"  # the driver of a cluster that stands already need not announce it
+    node = f"node:{options.node}" if options.node else "cluster-worker"
+    return (f"{node}{sure} push",) * 2
+
+
+def made(maker: Maker, request: Request) -> Sequence[Step]:
+    """All that a maker makes for the verb, in reading order."""
     steps = maker.prepare(request)
     if request.verb in SEALING:
         steps += maker.prove() + maker.seal(" ".join(f"proven:{each.id}?" for each in request.site.layers))
@@ -39,7 +53,7 @@ def plan(layer: Layer, options: PostgresOptions, request: Request) -> Sequence[S
         steps += maker.backup(request)
     if request.verb is Verb.RESTORE:
         steps += maker.side() if request.side else maker.rewind()
-    if request.verb in DESTROYING and options.namespace and not footing.raised_here(request):
+    if request.verb in DESTROYING and maker.on_cluster and not maker.own_cluster:
         steps += maker.clearing()
     return steps
 
@@ -47,21 +61,22 @@ def plan(layer: Layer, options: PostgresOptions, request: Request) -> Sequence[S
 OF_OTHERS = ("cluster-", "old-", "unsealed", "announced", "machines-gone", "room")  # capabilities of other layers
 
 
-class _Maker:
-    """Builds steps of one layer with short names."""
+class Maker:
+    """Builds steps of one layer with short names.
 
-    def __init__(self, layer: Layer, options: PostgresOptions, *, own_cluster: bool) -> None:
-        self.layer, self.options = layer, options
-        self.own_cluster = own_cluster
+    Args:
+        layer: of the definition.
+        options: of the layer.
+        carriers: what must stand for the database, and for its pooler.
+        on_cluster: whether it is at home in a Kubernetes cluster.
+        own_cluster: whether castle raises that.
+    """
 
-    def carriers(self) -> tuple[str, str]:
-        """What must stand for the database, and for its pooler."""
-        options = self.options
-        if not options.namespace:
-            return f"machine:{options.machine}", f"machine:{options.pooler}"
-        sure = "" if self.own_cluster else "?"  # the driver of a cluster that stands already need not announce it
-        node = f"node:{options.node}" if options.node else "cluster-worker"
-        return (f"{node}{sure} push",) * 2
+    def __init__(
+        self, layer: Layer, options: ServerOptions, carriers: tuple[str, str], *, on_cluster: bool, own_cluster: bool
+    ) -> None:
+        self.layer, self.options, self.carriers = layer, options, carriers
+        self.on_cluster, self.own_cluster = on_cluster, own_cluster
 
     def step(self, action: str, title: str, phase: Phase, effect: Effect, needs: str = "", **more: Any) -> Step:
         """One step; `needs` are names of steps of this layer, or capabilities when they hold a colon or a dash."""
@@ -72,7 +87,7 @@ class _Maker:
         return Step(
             f"{self.layer.id}.{action}",
             self.layer.id,
-            "postgres",
+            self.layer.driver,
             action,
             title,
             phase,
@@ -101,7 +116,7 @@ class _Maker:
                 *steps,
                 self.step("survey", "look at the repository", phase, READ, "outside old-machines?", weight=0.4),
             ]
-        needs = "image push? old-machines? old-cluster?" if self.options.namespace else "image old-machines?"
+        needs = "image push? old-machines? old-cluster?" if self.on_cluster else "image old-machines?"
         steps.append(self.step("revive", "the standing database", phase, CONVERGE, needs, deadline=300, recheck=True))
         steps.append(self.step("survey", "look at database and repository", phase, READ, "outside revive", weight=0.5))
         return steps
@@ -111,7 +126,7 @@ class _Maker:
 
         Where nothing stands, nothing is lost by its failing late, and the machines are made meanwhile.
         """
-        if not self.options.namespace or request.verb is Verb.BACKUP:
+        if not self.on_cluster or request.verb is Verb.BACKUP:
             return []
         phase = Phase.APPLY if request.verb in FROM_NOTHING else Phase.PREPARE
         title = "image of PostgreSQL to the registry"
@@ -178,7 +193,7 @@ class _Maker:
     def home(self) -> list[Step]:
         """Restore as standby to the mark, promote, prove the data while writers are fenced out."""
         phase = Phase.RESTORE
-        data, edge = self.carriers()
+        data, edge = self.carriers
         return [
             self.step("home", "bring the data home", phase, IRREVERSIBLE,
                       f"{data} survey castle.writer outside-cold?", deadline=14400, weight=2,
@@ -196,7 +211,7 @@ class _Maker:
         steps = {step.action: step for step in (*self.home(), self.opening()[0])}
         home, promote, proof = steps["home"], steps["promote"], steps["data-proof"]
         name = self.layer.id
-        carriers = self.step("home", "", Phase.RESTORE, IRREVERSIBLE, self.carriers()[0]).needs
+        carriers = self.step("home", "", Phase.RESTORE, IRREVERSIBLE, self.carriers[0]).needs
         steps["home"] = dataclasses.replace(home, needs=(*carriers, f"{name}.survey"))
         steps["promote"] = dataclasses.replace(promote, title="promote, archive nothing", needs=(f"{name}.home",))
         title = "read every table, look for the marks of the last life"

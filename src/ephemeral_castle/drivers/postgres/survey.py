@@ -181,6 +181,8 @@ class Survey(Part):
         return [int(arriving["timeline"])] if arriving else []
 
     async def _greet_pooler(self) -> None:
+        if not self.layout.console:
+            return
         try:
             await self.desk.pooler(self.ctx, old=True)
         except CastleError as error:
@@ -249,4 +251,4 @@ class Survey(Part):
 
     def _where(self) -> str:
         access = self.ctx.world.access
-        return f"s3://{access.bucket}/{access.prefix}/pgbackrest/{self.layer}, stanza castle"
+        return f"s3://{access.bucket}/{access.prefix}/pgbackrest/{self.layer}, stanza {self.layout.stanza}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ephemeral_castle.drivers.restic.access import GRACE, HERE, host_of, script
 from ephemeral_castle.drivers.restic.image import RESTIC
 from ephemeral_castle.spi import outside
-from ephemeral_castle.spi.world import Result
+from ephemeral_castle.spi.world import Recipe, Result
 
 DISK = "/proof"
 
@@ -16,7 +16,10 @@ class Outside(outside.Outside):
     """The throw-away container of one layer."""
 
     HERE = HERE
-    IMAGE = RESTIC
+
+    def image(self) -> Recipe:
+        """Restic, and what reads and writes volumes beside it."""
+        return RESTIC
 
     def options(self) -> Sequence[str]:
         """Restic writes the host name into what it makes."""

@@ -1,0 +1,24 @@
+"""Which part does which action: the shared ones, and those that the operator stands between."""
+
+from __future__ import annotations
+
+from ephemeral_castle.drivers.postgres.parts import PARTS as SHARED
+from ephemeral_castle.drivers.postgres.pgo.clearing import Clear, Listing
+from ephemeral_castle.drivers.postgres.pgo.home import Home, Promote
+from ephemeral_castle.drivers.postgres.pgo.locking import Lock
+from ephemeral_castle.drivers.postgres.pgo.service import Backup, BackupAfter, BackupNow, Fence, Pooler, Roles
+
+PARTS = {
+    **SHARED,
+    "lock": Lock,
+    "home": Home,
+    "promote": Promote,
+    "backup": Backup,
+    "backup-after": BackupAfter,
+    "backup-now": BackupNow,
+    "fence": Fence,
+    "roles": Roles,
+    "pooler": Pooler,
+    "inventory": Listing,
+    "destroy": Clear,
+}

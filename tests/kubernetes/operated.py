@@ -1,0 +1,155 @@
+"""A castle whose database an operator runs: driver `pgo`, the stand-in for PGO in a cluster that the castle raises."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from testbed.standins.pgo import manifests, names
+
+from tests.e2e.castles import INIT, Computer
+from tests.kubernetes.castles import KubernetesCastle, Parts
+from tests.kubernetes.control import ROOT
+from tests.kubernetes.databases import KUBECTL
+
+DEFINITION = """\
+castle: {name}
+budget: {{rto: 5m, rpo: 60s}}
+proof: {{max_age: 1ms}}
+treasury: {treasury}
+layers:
+  machines: {{role: ground}}
+  cluster: {{role: foundations, needs: [machines]}}
+  database: {{role: treasures, needs: [cluster]}}
+  answers: {{role: proof, needs: [database]}}
+sites:
+  here:
+    reach: {{registry: "{registry}"}}
+    layers:
+      machines:
+        driver: podman
+        image: kubernetes
+        mounts: {{/opt/kubernetes: {kit}}}
+        machines:
+          control: {{id: 421, memory: 2GiB}}
+          data: {{id: 431, memory: 2GiB}}
+      cluster: {{driver: kubeadm, control: [control], workers: [data], programs: /opt/kubernetes, mirror: registry}}
+      database:
+        driver: pgo
+        namespace: data
+        cluster: db
+        storage_class: local-path
+        {more}
+        databases: {{app: {{owner: app, init: init.sql}}}}
+        users: {{app: {{}}, report: {{}}}}
+        shared_buffers: 64MiB
+        max_wal_size: 256MiB
+        fence_timeout: 10s
+      answers: {{driver: postgres-probe, database: database}}
+"""
+PROVISIONER = (Path(__file__).parent / "local_path.yaml").read_text()
+APPLY = f'printf %s "$1" | {" ".join(KUBECTL)} apply --server-side --force-conflicts -f -'
+LEADER = f"{names.CLUSTER}=db,{names.ROLE}=master"
+PSQL = ("psql", "-qAtX", "-h", "/tmp/postgres", "-U", "postgres")
+
+
+class OperatedCastle(KubernetesCastle):
+    """One node for the control plane, one for the database."""
+
+    def __init__(self, base: Path, given: Parts, more: str = "") -> None:
+        self.more = more
+        super().__init__(base, given, workers=("data",))
+        (base / "init.sql").write_text(INIT)
+
+    def write(self, **_: str) -> None:
+        """Writes the definition."""
+        text = DEFINITION.format(
+            name=self.name, more=self.more, treasury=self.treasury, registry=self.parts.registry, kit=self.parts.kit
+        )
+        self.file.write_text(text)
+
+    def inside(self, life: int, *args: str) -> subprocess.CompletedProcess[str]:
+        """Kubectl on the control plane of a life, which no door leads to."""
+        return self.podman("exec", f"{self.name}-{life}-421", *KUBECTL, *args)
+
+    def apply(self, life: int, text: str) -> subprocess.CompletedProcess[str]:
+        """Applies a manifest in a life."""
+        return self.podman("exec", f"{self.name}-{life}-421", "sh", "-c", APPLY, "apply", text)
+
+    def raise_(self) -> None:
+        """The first life."""
+        self.run("raise", "--new", timeout=900)
+
+    def rebirth(self, *args: str, ok: bool = True, on: Computer | None = None) -> subprocess.CompletedProcess[str]:
+        """One rebirth."""
+        return self.run("rebirth", "--confirm", self.name, *args, ok=ok, on=on, timeout=900)
+
+    def sql(self, text: str, *, life: int, database: str = "app", on: Computer | None = None) -> str:
+        """SQL as superuser in the leader's pod of a life."""
+        del on
+        pod = self.inside(life, "-n", "data", "get", "pods", "-l", LEADER, "-o", "jsonpath={.items[0].metadata.name}")
+        assert pod.returncode == 0, pod.stderr
+        where = ("-n", "data", "exec", pod.stdout, "-c", "database", "--")
+        result = self.inside(life, *where, *PSQL, "-d", database, "-c", text)
+        assert result.returncode == 0, result.stderr
+        return result.stdout.strip()
+
+    def cluster(self) -> dict[str, Any]:
+        """The PostgresCluster."""
+        found: dict[str, Any] = json.loads(self.kubectl("-n", "data", "get", "postgrescluster", "db", "-o", "json"))
+        return found
+
+
+@contextlib.contextmanager
+def installed(castle: OperatedCastle, life: int) -> Iterator[None]:
+    """As whoever sets up a cluster does: operator and storage class come when its API server answers."""
+    stop = threading.Event()
+    documents = [PROVISIONER, *(json.dumps(each) for each in manifests.documents())]
+
+    def apply() -> None:
+        left = list(documents)
+        while left and not stop.is_set():
+            if castle.apply(life, left[0]).returncode == 0:
+                left.pop(0)
+            else:
+                time.sleep(1)
+
+    worker = threading.Thread(target=apply)
+    worker.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        worker.join(60)
+
+
+@contextlib.contextmanager
+def operated(given: Parts, more: str = "") -> Iterator[OperatedCastle]:
+    """A castle that is not raised yet; no trace of it stays."""
+    images = [str(ROOT / "scripts/kubernetes"), "images", f"http://{given.registry}", "pgo", "pgo-postgres",
+              "local-path-provisioner"]  # fmt: skip
+    subprocess.run(images, check=True, timeout=900)
+    base = Path(tempfile.mkdtemp(prefix="castle-operated-", dir="/var/tmp"))
+    made = OperatedCastle(base, given, more)
+    try:
+        yield made
+    finally:
+        made.down()
+        shutil.rmtree(base, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def standing(given: Parts, more: str = "") -> Iterator[OperatedCastle]:
+    """A castle in its first life."""
+    with operated(given, more) as made:
+        with installed(made, 1):
+            made.raise_()
+        yield made
