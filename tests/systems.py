@@ -246,11 +246,12 @@ SYSTEMS = {
         "serves behind it, is real",
     ),
     "pgo": System(
-        "Crunchy PGO",
-        "none yet",
+        "CrunchyData's PostgreSQL operator (PGO)",
+        "`pgo`: PostgresCluster, restore, PgBouncer, admission policy",
         "6.0.3, the fields that the stand-in serves",
-        "[what it plays](../../testbed/standins/pgo/README.md)",
-        "the operator is played; PostgreSQL 17, pgBackRest and PgBouncer in its pods are real",
+        "[PGO](../guides/pgo.md)",
+        "the operator is played ([what](../../testbed/standins/pgo/README.md)); API server, admission and nodes, and "
+        "PostgreSQL 17, pgBackRest and PgBouncer (Debian 13) in its pods are real",
     ),
     "age": System(
         "age",
