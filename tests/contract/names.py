@@ -80,6 +80,9 @@ class Context:
     def facts(self, step_id: str) -> Mapping[str, Any]:
         return self.known.get(step_id, {})
 
+    def claims(self) -> list[Any]:
+        return []
+
     def published(self, layer: str, fact: str) -> Any:
         return None
 

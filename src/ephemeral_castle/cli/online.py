@@ -9,15 +9,17 @@ from typing import Any
 
 from ephemeral_castle.cli import wiring
 from ephemeral_castle.cli.chores import check_filled_in
+from ephemeral_castle.cli.examining import examined
 from ephemeral_castle.cli.places import places
 from ephemeral_castle.cli.worlds import Opened, doors, enclosure_of, is_root, open_world
 from ephemeral_castle.engine.context import Shared, StepContext
 from ephemeral_castle.engine.own import OwnDriver
-from ephemeral_castle.errors import CastleError, Unreachable
+from ephemeral_castle.errors import CastleError, Refused, Unreachable
 from ephemeral_castle.journal.reader import JournalReader, RunInfo
 from ephemeral_castle.journal.record import RecordStore
 from ephemeral_castle.model.castle import Castle, Layer, Site, Verb
 from ephemeral_castle.model.events import Event, Kind, RunStatus
+from ephemeral_castle.model.plan import Plan
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.model.runview import RunView, reduce
 from ephemeral_castle.model.step import Effect, Phase, Step
@@ -230,7 +232,7 @@ def shared_of(
     """What drivers need to look, outside of a run. `view`: of the run whose facts they are to see; None for no run."""
     request = wiring.request_of(castle, verb, site.name, {})
     drivers, options = wiring.drivers_of(site)
-    view = view or RunView.empty(wiring.offline_plan(castle, verb, site.name, {}))
+    view = view or RunView.empty(_some_plan(castle, verb, site))
     layers = {layer.id: layer for layer in site.layers}
     return Shared(
         request=request,
@@ -249,6 +251,14 @@ def shared_of(
         foundations=layer_with(drivers, layers, "cluster"),
         layers=layers,
     )
+
+
+def _some_plan(castle: Castle, verb: Verb, site: Site) -> Plan:
+    """A plan of the verb; where the site's drivers refuse that, of one that none refuses: for a look it is enough."""
+    try:
+        return wiring.offline_plan(castle, verb, site.name, {})
+    except Refused:
+        return wiring.offline_plan(castle, Verb.RAISE, site.name, {})
 
 
 async def doctor(castle: Castle | None, site: Site | None) -> list[Check]:
@@ -272,6 +282,20 @@ async def doctor(castle: Castle | None, site: Site | None) -> list[Check]:
     except CastleError as error:
         mend = error.hints[-1] if error.hints else ""
         checks.append(Check("treasury", False, f"{error.message}: {error.why}".rstrip(": "), mend, "treasury"))
+    else:
+        checks += await _examined(castle, site, opened)
     finally:
         await opened.close()
     return checks
+
+
+async def _examined(castle: Castle, site: Site, opened: Opened) -> list[Check]:
+    """What the drivers say, of a castle that may never have been raised."""
+    records = RecordStore(opened.world.objects, opened.keys.recipient)
+    loaded = await records.load()
+    record = loaded[0] if loaded else Record(id="", name=castle.name, recipient=opened.keys.recipient)
+    shared = shared_of(castle, site, opened, records, record)
+    try:
+        return await examined(castle, site, shared)
+    finally:
+        await asyncio.gather(*(driver.close() for driver in shared.drivers.values() if hasattr(driver, "close")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from ephemeral_castle.model.events import Event, Kind
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.model.runview import RunView
 from ephemeral_castle.model.step import Step
+from ephemeral_castle.spi.claims import Claim, claimed
 from ephemeral_castle.spi.driver import Driver, Request
 from ephemeral_castle.spi.kubernetes import Cluster
 from ephemeral_castle.spi.secret import SecretSource
@@ -141,6 +142,10 @@ class StepContext:
         view = self.shared.view
         mine = [view.facts(step.id) for step in reversed(view.plan.steps) if step.layer == layer]
         return next((facts[fact] for facts in mine if fact in facts), None)
+
+    def claims(self) -> Sequence[Claim]:
+        """Of every layer whose driver works in the cluster."""
+        return claimed(self.shared.drivers, self.shared.options, self.request)
 
     def progress(self, text: str, *, done: float | None = None, total: float | None = None) -> None:
         """Shows what is going on."""

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from ephemeral_castle.model.castle import Castle, Layer, Site, Verb
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.model.step import Observation, Step
+from ephemeral_castle.spi.claims import Claim
 from ephemeral_castle.spi.kubernetes import Cluster, ClusterAccess
 from ephemeral_castle.spi.secret import SecretSource
 from ephemeral_castle.spi.world import Machine, Recipe, Rights, Source, World
@@ -149,6 +150,10 @@ class Context(Protocol):
         """What a finished step of a layer published under the name of a fact (`endpoint`); None when nothing did."""
         ...
 
+    def claims(self) -> Sequence[Claim]:
+        """What all layers of the site will have to do in the cluster for this run."""
+        ...
+
     def progress(self, text: str, *, done: float | None = None, total: float | None = None) -> None:
         """Shows what is going on."""
         ...
@@ -261,6 +266,28 @@ class Clustering(Protocol):
 
     async def access(self, ctx: Context, life: int, /) -> ClusterAccess:
         """How this computer reaches it, with a key; for `castle kubeconfig`. Raises what `cluster` does."""
+        ...
+
+
+class Elsewhere(Protocol):
+    """Optional: a driver of treasures whose backups lie outside the castle's treasury, in other hands.
+
+    `rehearses_unrecorded`: a drill needs no record of the castle, which may never have been raised.
+    """
+
+    rehearses_unrecorded: bool
+
+
+class Examining(Protocol):
+    """Optional: a driver that can say for `castle doctor` whether what it stands on will do."""
+
+    async def doctor(self, ctx: Context, wanted: Sequence[Claim], /) -> Sequence[Check]:
+        """Looks, and changes nothing. A fault is a line, not an error.
+
+        Args:
+            ctx: of the layer.
+            wanted: what all verbs together have to be allowed to do in the cluster.
+        """
         ...
 
 

@@ -13,6 +13,7 @@ from ephemeral_castle.errors import Unreachable
 from ephemeral_castle.model.castle import Layer
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.spi.acme import AcmeDirectory, RateLimited
+from ephemeral_castle.spi.claims import Claim
 from ephemeral_castle.spi.driver import Request
 from ephemeral_castle.spi.kubernetes import ClusterAccess
 from ephemeral_castle.spi.names import NameAnswer, NameChange, NameSet, TsigKey
@@ -310,6 +311,10 @@ class RehearsalWorld:
         """A cluster that answers as told."""
         return RehearsalCluster(self.doors)
 
+    def kubeconfig(self, files: str, context: str, beside: str = "") -> ClusterAccess:
+        """A key that opens nothing."""
+        return ClusterAccess(RehearsalCluster.server, "ca", token=Secret("token"))
+
     def podman_transport(self, container: str) -> _Commands:
         """A way into a machine that answers as told."""
         return _Commands(self.doors)
@@ -360,6 +365,10 @@ class RehearsalContext:
         """From what the subject says that earlier steps found."""
         found = [facts[fact] for step, facts in self.known.items() if step.split(".")[0] == layer and fact in facts]
         return found[-1] if found else None
+
+    def claims(self) -> Sequence[Claim]:
+        """Nothing is claimed."""
+        return ()
 
     def progress(self, text: str, *, done: float | None = None, total: float | None = None) -> None:
         """Keeps the text."""

@@ -64,7 +64,10 @@ class RehearsalCluster:
         ]
 
     async def create(self, manifest: Manifest) -> Manifest:
-        """Creates nothing."""
+        """Creates nothing; a question for rights, which is put by creating, is answered with yes."""
+        if manifest["kind"].endswith("AccessReview"):
+            self._doors.ask("may we")
+            return {**manifest, "status": {"allowed": True}}
         self._doors.ask(f"create {Ref.of(manifest)}", writes=True)
         return manifest
 

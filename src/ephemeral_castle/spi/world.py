@@ -345,6 +345,19 @@ class World(Protocol):
         """The API server of a cluster; nothing is asked before the first call."""
         ...
 
+    def kubeconfig(self, files: str, context: str, beside: str = "") -> ClusterAccess:
+        """How the cluster of a kubeconfig's context is reached, and with which key, which stays in memory.
+
+        Args:
+            files: of kubeconfig, joined by `:`; "" as kubectl finds them.
+            context: its name; "" for the current one.
+            beside: directory that relative files are relative to.
+
+        Raises:
+            NotFound: no such file or context. Damaged: no kubeconfig. Permanent: it asks for what castle does not do.
+        """
+        ...
+
     def podman_transport(self, container: str) -> Transport:
         """A way into a machine by the castle's own `podman exec`."""
         ...

@@ -108,6 +108,12 @@ class RealWorld:
 
         return HttpCluster(access, self.clock)
 
+    def kubeconfig(self, files: str, context: str, beside: str = "") -> ClusterAccess:
+        """See `spi.world.World`."""
+        from ephemeral_castle.world.kubeconfig import read
+
+        return read(files, context, beside)
+
     def podman_transport(self, container: str) -> Transport:
         """See `spi.world.World`."""
         return podman_transport(self.exec, self.enclosure, container)

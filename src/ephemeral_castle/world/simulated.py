@@ -343,6 +343,10 @@ class SimulatedWorld:
         """There is no cluster here."""
         raise NotImplementedError("a simulated world has no cluster")
 
+    def kubeconfig(self, files: str, context: str, beside: str = "") -> NoReturn:
+        """There is no cluster here."""
+        raise NotImplementedError("a simulated world has no cluster")
+
     def podman_transport(self, container: str) -> NoReturn:
         """There are no machines here."""
         raise NotImplementedError("a simulated world has no machines")

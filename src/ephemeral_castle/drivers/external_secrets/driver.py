@@ -9,6 +9,7 @@ from ephemeral_castle.drivers.external_secrets import steps
 from ephemeral_castle.drivers.external_secrets.options import ExternalSecretsOptions
 from ephemeral_castle.model.castle import Layer
 from ephemeral_castle.model.step import Observation, Step
+from ephemeral_castle.spi.claims import Claim
 from ephemeral_castle.spi.driver import Context, Request
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ class ExternalSecretsDriver:
     def plan(self, layer: Layer, options: ExternalSecretsOptions, request: Request, /) -> Sequence[Step]:
         """See `steps.plan`."""
         return steps.plan(layer, options, request)
+
+    def claims(self, layer: Layer, options: ExternalSecretsOptions, request: Request, /) -> Sequence[Claim]:
+        """See `claims.wanted`."""
+        from ephemeral_castle.drivers.external_secrets.claims import wanted
+
+        return wanted(options, request)
 
     async def observe(self, step: Step, ctx: Context, /) -> Observation:
         """Looks."""

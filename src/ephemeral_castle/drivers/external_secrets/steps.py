@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ephemeral_castle.drivers.external_secrets.options import ExternalSecretsOptions
-from ephemeral_castle.model.castle import Layer, Verb
+from ephemeral_castle.model.castle import Layer, Role, Verb
 from ephemeral_castle.model.step import Effect, Phase, Retry, Step
 from ephemeral_castle.spi.driver import Request
 
@@ -28,7 +28,13 @@ def plan(layer: Layer, options: ExternalSecretsOptions, request: Request) -> Seq
             _step(layer, "before", "the pass of the backups, in the standing cluster", Phase.PREPARE, Effect.READ,
                   needs=("old-machines?", "old-cluster?"), retry=Retry(attempts=1), deadline=60.0, weight=0.2)
         )  # fmt: skip
-    return [*steps, *_raise(layer, options)] if request.verb in RAISING else steps
+    stays_away = request.verb is Verb.DRILL and not raised_here(request)  # else it would ask the living ones
+    return [*steps, *_raise(layer, options)] if request.verb in RAISING and not stays_away else steps
+
+
+def raised_here(request: Request) -> bool:
+    """Whether the cluster stands on machines that castle makes."""
+    return any(layer.role is Role.GROUND for layer in request.site.layers)
 
 
 def _raise(layer: Layer, options: ExternalSecretsOptions) -> list[Step]:

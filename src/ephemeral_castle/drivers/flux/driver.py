@@ -9,6 +9,7 @@ from ephemeral_castle.drivers.flux import steps
 from ephemeral_castle.drivers.flux.options import FluxOptions
 from ephemeral_castle.model.castle import Layer
 from ephemeral_castle.model.step import Observation, Step
+from ephemeral_castle.spi.claims import Claim
 from ephemeral_castle.spi.driver import Context, Request
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ class FluxDriver:
     def plan(self, layer: Layer, options: FluxOptions, request: Request, /) -> Sequence[Step]:
         """See `steps.plan`."""
         return steps.plan(layer, options, request)
+
+    def claims(self, layer: Layer, options: FluxOptions, request: Request, /) -> Sequence[Claim]:
+        """See `claims.wanted`."""
+        from ephemeral_castle.drivers.flux.claims import wanted
+
+        return wanted(options, request)
 
     async def observe(self, step: Step, ctx: Context, /) -> Observation:
         """Looks."""

@@ -21,7 +21,7 @@ def plan(layer: Layer, options: FluxOptions, request: Request) -> Sequence[Step]
     A wipe needs no more than the rest: machines take the cluster with them, and a cluster that castle did not raise
     keeps its Flux, suspended. A drill never comes near one of those.
     """
-    if request.verb is Verb.DRILL and not _raised(request):
+    if request.verb is Verb.DRILL and not raised_here(request):
         return []
     steps: list[Step] = []
     opened = _opened(layer, request)
@@ -44,7 +44,7 @@ def _opened(layer: Layer, request: Request) -> tuple[str, ...]:
     return tuple(f"open:{need}?" for need in layer.needs if need in below)
 
 
-def _raised(request: Request) -> bool:
+def raised_here(request: Request) -> bool:
     """Whether the cluster stands on machines that castle makes."""
     return any(layer.role is Role.GROUND for layer in request.site.layers)
 

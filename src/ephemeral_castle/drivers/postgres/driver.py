@@ -13,6 +13,7 @@ from ephemeral_castle.drivers.postgres.look import look
 from ephemeral_castle.drivers.postgres.options import PostgresOptions
 from ephemeral_castle.model.castle import Layer
 from ephemeral_castle.model.step import Observation, Step
+from ephemeral_castle.spi.claims import Claim
 from ephemeral_castle.spi.driver import Context, Request
 from ephemeral_castle.spi.world import Rights
 
@@ -47,6 +48,12 @@ class PostgresDriver:
         backups = f"{base}/backup/{stanza}"
         replaced = (f"{backups}/latest", f"{backups}/*/backup.manifest.copy")
         return Rights((backups, f"{base}/archive/{stanza}"), replaced)
+
+    def claims(self, layer: Layer, options: PostgresOptions, request: Request, /) -> Sequence[Claim]:
+        """See `claims.wanted`."""
+        from ephemeral_castle.drivers.postgres.claims import wanted
+
+        return wanted(options, request)
 
     async def observe(self, step: Step, ctx: Context, /) -> Observation:
         """Looks, through the sessions that the run keeps open."""

@@ -114,6 +114,9 @@ class Ctx:
     def facts(self, step: str) -> Mapping[str, Any]:
         return self.known.get(step, {})
 
+    def claims(self) -> list[Any]:
+        return []
+
     def published(self, layer: str, fact: str) -> Any:
         return self.endpoint if (layer, fact) == ("database", "endpoint") else None
 

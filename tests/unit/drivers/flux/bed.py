@@ -71,6 +71,9 @@ class Bed:
     def facts(self, step_id: str) -> Mapping[str, Any]:
         return self.known.get(step_id, {})
 
+    def claims(self) -> list[Any]:
+        return []
+
     def published(self, layer: str, fact: str) -> Any:
         return self.endpoints.get(layer) if fact == "endpoint" else None
 

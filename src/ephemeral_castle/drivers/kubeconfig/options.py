@@ -1,0 +1,33 @@
+"""Options of the driver `kubeconfig`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from ephemeral_castle.spi.options import Options, refusal
+
+_UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+ASK = "kubectl get namespace kube-system -o jsonpath={.metadata.uid}"
+
+
+def _uid(text: str) -> str:
+    if not _UID.fullmatch(text):
+        raise refusal("is no uid of a cluster", f"`{ASK}` prints it")
+    return text
+
+
+class KubeconfigOptions(Options):
+    """A cluster that castle neither raises nor wipes. What of it is castle's is known by marks alone."""
+
+    context: str = Field(min_length=1, description="context of the kubeconfig", examples=["home"])
+    uid: Annotated[str, AfterValidator(_uid)] = Field(
+        description="which cluster that must be: the uid of its namespace kube-system, as `castle adopt` writes it. "
+        "A context that leads to another cluster is refused",
+    )
+    file: str = Field(
+        default="", description="kubeconfig file, or several joined by `:`, relative to the definition; empty: as "
+        "kubectl finds them (`KUBECONFIG`, else `~/.kube/config`)", examples=["castle.kubeconfig"],
+    )  # fmt: skip

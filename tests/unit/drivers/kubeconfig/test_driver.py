@@ -1,0 +1,125 @@
+"""A cluster that castle does not raise: the right one, of a fit version, with every right, or no first step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from ephemeral_castle.drivers.kubeconfig import KubeconfigDriver
+from ephemeral_castle.drivers.kubeconfig.options import KubeconfigOptions
+from ephemeral_castle.errors import Permanent, Refused
+from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Treasury, Verb
+from ephemeral_castle.model.step import Effect, Phase, State
+from ephemeral_castle.spi.claims import Claim, claims
+from ephemeral_castle.spi.driver import Check, Context, Request
+from ephemeral_castle.spi.kubernetes import ClusterAccess, Ref
+from tests.guarded import GuardedCluster
+
+UID = "c0ffee00-0000-4000-8000-00000000000a"
+LAYER = Layer("cluster", Role.FOUNDATIONS, "kubeconfig")
+SITE = Site("home", (LAYER,))
+SYSTEM = Ref("v1", "Namespace", "kube-system")
+WANTED = [*claims("", "namespaces", "get"), *claims("apps", "deployments", "get patch", "data")]
+
+
+class Stage:
+    """A run that stands before a cluster."""
+
+    def __init__(self, granted: Sequence[Claim] | None = None, verb: Verb = Verb.REBIRTH) -> None:
+        self.cluster = GuardedCluster(granted)
+        self.cluster.objects[SYSTEM]["metadata"]["uid"] = UID
+        self.said: list[str] = []
+        self.read: list[tuple[str, str, str]] = []
+        self.driver = KubeconfigDriver()
+        castle = Castle("home", Treasury("b", "home"), {"home": SITE}, path="/srv/home/castle.yaml")
+        self.request = Request(verb, castle, SITE)
+        self.options = KubeconfigOptions(context="home", uid=UID, file="k/config")
+        world = SimpleNamespace(kubeconfig=self.kubeconfig, kubernetes=lambda _: self.cluster)
+        self.fields: dict[str, Any] = {
+            "world": world, "options": self.options, "layer": LAYER, "request": self.request, "life": 1,
+            "claims": lambda: WANTED, "diagnostic": lambda severity, text: self.said.append(f"{severity}: {text}"),
+        }  # fmt: skip
+
+    def kubeconfig(self, files: str, context: str, beside: str) -> ClusterAccess:
+        self.read.append((files, context, beside))
+        return ClusterAccess("https://home:6443", "ca")
+
+    @property
+    def ctx(self) -> Context:
+        return cast("Context", SimpleNamespace(**self.fields))
+
+    def look(self) -> Any:
+        step = self.driver.plan(LAYER, self.options, self.request)[0]
+        return asyncio.run(self.driver.observe(step, self.ctx))
+
+    def doctor(self) -> Sequence[Check]:
+        return asyncio.run(self.driver.doctor(self.ctx, WANTED))
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+def test_no_verb_raises_or_wipes_it(verb: Verb) -> None:
+    steps = Stage(verb=verb).driver.plan(LAYER, KubeconfigOptions(context="home", uid=UID), Stage(verb=verb).request)
+    assert [(each.effect, each.phase) for each in steps] == [(Effect.READ, Phase.PREPARE)]
+    assert "old-cluster" in steps[0].provides  # what enters the cluster waits for it
+    assert "cluster-api" in steps[0].provides
+
+
+def test_it_is_reached_by_the_kubeconfig_of_the_definition() -> None:
+    stage = Stage()
+    seen = stage.look()
+    assert (seen.state, seen.facts["uid"]) == (State.REACHED, UID)
+    assert stage.read == [("k/config", "home", "/srv/home")]
+
+
+def test_a_context_that_leads_to_another_cluster_is_refused() -> None:
+    stage = Stage()
+    stage.cluster.objects[SYSTEM]["metadata"]["uid"] = "c0ffee00-0000-4000-8000-00000000000b"
+    with pytest.raises(Refused, match="leads to another cluster") as caught:
+        stage.look()
+    assert caught.value.state == "nothing was changed"
+    with pytest.raises(Refused, match="leads to another cluster"):
+        asyncio.run(KubeconfigDriver().cluster(stage.ctx, 1))
+
+
+@pytest.mark.parametrize("missing", WANTED[1:], ids=str)
+def test_each_right_that_is_missing_is_named_before_the_first_change(missing: Claim) -> None:
+    stage = Stage([each for each in WANTED if each != missing])
+    with pytest.raises(Refused) as caught:
+        stage.look()
+    assert str(missing) in caught.value.why
+    assert not any(name in ("create", "apply", "patch", "delete") for name, _ in stage.cluster.calls)
+
+
+def test_with_all_of_them_it_goes_on_and_asked_for_each() -> None:
+    stage = Stage(WANTED)
+    assert stage.look().state is State.REACHED
+    assert stage.cluster.asked == len(WANTED)
+
+
+@pytest.mark.parametrize(("version", "stage_error"), [("v1.29.9", True), ("v1.30.0", False), ("nonsense", True)])
+def test_too_old_a_server_is_refused(version: str, stage_error: bool) -> None:
+    stage = Stage()
+    stage.cluster.gitversion = version
+    if not stage_error:
+        assert stage.look().state is State.REACHED
+        assert stage.said == [f"warning: Kubernetes {version}: castle was tried with 1.36 alone"]
+        return
+    with pytest.raises(Permanent, match="too old"):
+        stage.look()
+
+
+def test_doctor_tells_each_as_a_line() -> None:
+    stage = Stage(claims("", "namespaces", "get"))
+    checks = {each.title: each for each in stage.doctor()}
+    assert {title: each.ok for title, each in checks.items()} == {
+        "context home": True,
+        "version": True,
+        "rights": False,
+    }
+    assert "patch deployments.apps in namespace data" in checks["rights"].fact
+    stage.fields["options"] = KubeconfigOptions(context="home", uid=UID[:-1] + "c")
+    assert [each.ok for each in stage.doctor()] == [False]
