@@ -30,7 +30,7 @@ def test_the_verbs_are_those_of_the_design():
     expected = (
         "init plan rebirth raise wipe seal backup drill restore status watch resume cancel runs logs report doctor card"
     )
-    assert set(verbs()) == {*expected.split(), "prefetch", "down", "secret", "kubeconfig"}
+    assert set(verbs()) == {*expected.split(), "prefetch", "down", "secret", "kubeconfig", "adopt"}
 
 
 @pytest.mark.parametrize("name", verbs())

@@ -66,16 +66,19 @@ class PgoCastle(KubernetesCastle):
         self.podman("exec", node, "sh", "-c", f"mkdir -p {' '.join(folders)} && chmod 777 {' '.join(folders)}")
         documents = [*manifests.documents(), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "data"}}]
         documents += [volume(number, path) for number, path in enumerate(folders)]
-        lines = {"key": self.s3.keys.access_key, "key-secret": self.s3.keys.secret_key.reveal()}
-        text = "[global]\n" + "".join(f"repo1-s3-{key}={value}\n" for key, value in lines.items())
-        text += f"repo1-cipher-pass={PASS}\n"
-        meta = {"name": "db-s3", "namespace": "data"}
-        documents.append({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {"s3.conf": text}})
+        meta, data = {"name": "db-s3", "namespace": "data"}, {"s3.conf": self.configuration()}
+        documents.append({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": data})
         for each in documents:
             self.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(each))
             if each["kind"] == "CustomResourceDefinition":
                 self.kubectl("wait", "--for=condition=Established", f"crd/{each['metadata']['name']}")
         self.kubectl("-n", "postgres-operator", "rollout", "status", "deployment/pgo", "--timeout=120s", timeout=150)
+
+    def configuration(self, cipher: str = PASS) -> str:
+        """What leads to the bucket, and opens what lies there."""
+        lines = {"key": self.s3.keys.access_key, "key-secret": self.s3.keys.secret_key.reveal()}
+        text = "[global]\n" + "".join(f"repo1-s3-{key}={value}\n" for key, value in lines.items())
+        return f"{text}repo1-cipher-pass={cipher}\n"
 
     def gateway(self) -> str:
         """Where machines and pods reach the computer."""

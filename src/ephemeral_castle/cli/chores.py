@@ -178,7 +178,7 @@ async def init_castle(answers: Mapping[str, Any], directory: Path, access: tuple
     chosen = Answers(**answers)
     text = definition_text(chosen)
     file = directory / "castle.yaml"
-    await asyncio.to_thread(_write_new, file, text)
+    await asyncio.to_thread(write_new, file, text)
     castle = wiring.load_castle(str(file))
     path = castle.treasury.keys
     keys = ensure_keys(castle, access)
@@ -196,7 +196,8 @@ async def init_castle(answers: Mapping[str, Any], directory: Path, access: tuple
     }
 
 
-def _write_new(file: Path, text: str) -> None:
+def write_new(file: Path, text: str) -> None:
+    """Writes a file that is not there yet. Raises Conflict: it is."""
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         with file.open("x") as stream:

@@ -7,11 +7,12 @@ import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ephemeral_castle.cli import worlds
+from ephemeral_castle.cli import catalog, worlds
 from ephemeral_castle.cli.places import Places, places
 from ephemeral_castle.errors import Refused
-from ephemeral_castle.journal.drill_record import DrillRecords
+from ephemeral_castle.journal.drill_record import DrillRecords, UnrecordedDrill
 from ephemeral_castle.journal.record import RecordStore
+from ephemeral_castle.model.castle import Role
 from ephemeral_castle.spi import marks
 from ephemeral_castle.world.bundle import RealWorld
 from ephemeral_castle.world.clock import SystemClock
@@ -46,6 +47,12 @@ def rehearsed(castle: Castle, site: Site) -> tuple[Castle, Site]:
     """The castle that a drill brings up: the same, with another name and another network."""
     own = dataclasses.replace(site, subnet=beside(site.subnet))
     return dataclasses.replace(castle, name=castle.name + marks.DRILL, sites={site.name: own}), own
+
+
+def unrecorded(site: Site) -> bool:
+    """Whether every treasure of a site lies elsewhere: then a castle that was never raised can be rehearsed."""
+    kinds = [catalog.driver_class(layer.driver) for layer in site.layers if layer.role is Role.TREASURES]
+    return bool(kinds) and all(getattr(kind, "rehearses_unrecorded", False) for kind in kinds)
 
 
 def beside(subnet: str) -> str:
@@ -106,7 +113,8 @@ async def open_drill(castle: Castle, site: Site) -> Drill:
         room=room,
     )
     opened = worlds.Opened(world, room.enclosure, keys, secrets, where.drill, room.forwarders, None, [objects.close])
-    records = DrillRecords(RecordStore(objects, keys.recipient), named.name)
+    sort = UnrecordedDrill if unrecorded(site) else DrillRecords
+    records = sort(RecordStore(objects, keys.recipient), named.name)
     return Drill(named, opened, BorrowedSecrets(secrets), records)
 
 
@@ -116,7 +124,8 @@ async def _treasury(
     """The treasury as this computer reaches it."""
     if not castle.treasury.server:
         return await worlds.outside(castle, keys)
-    if not where.treasury.exists():
+    born = where.treasury.exists()
+    if not born and not unrecorded(site):
         raise Refused(
             f"castle `{castle.name}` has no treasury on this computer",
             where=str(where.treasury),
@@ -128,5 +137,5 @@ async def _treasury(
     living = worlds.enclosure_of(castle, site, where, exec_)
     await living.ensure()
     forwarders = Forwarders(exec_, clock, where.runtime / "forward")
-    endpoint, _ = await worlds.kept_here(castle, where, clock, living, forwarders, credentials, looking=True)
+    endpoint, _ = await worlds.kept_here(castle, where, clock, living, forwarders, credentials, looking=born)
     return endpoint, f"127.0.0.1:{forwarders.port('treasury')}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 VERBS: dict[str, dict[str, str]] = {
     "Begin": {
         "init": "write a small working definition, by asking or from flags",
+        "adopt": "look at a living cluster, write its definition, tell what would not come back",
         "doctor": "look at this computer, the treasury and the keys; name what mends each finding",
         "prefetch": "build images and programs ahead of time",
         "card": "print the page that one must carry to come back from nothing",

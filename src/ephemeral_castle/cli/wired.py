@@ -80,6 +80,14 @@ class Wiring(Protocol):
         """Writes the key of the castle's cluster into a file ("": its own): `file`, `server`, `life`, `context`."""
         ...
 
+    async def adopt(self, answers: Mapping[str, Any], told: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Looks at a living cluster and writes a definition of it: the mapping that `views.adoption` describes."""
+        ...
+
+    async def rights(self, castle: Castle | None, site: str | None, told: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The ClusterRole (`role`) that castle needs; without a castle, of the one that `adopt` would write."""
+        ...
+
     async def take_down(self, castle: Castle, site: str | None, progress: ProgressLine) -> Mapping[str, Any]:
         """Removes the castle from this computer; gives what was removed."""
         ...

@@ -353,6 +353,20 @@ async def kubeconfig(castle: Castle, site: str | None, out: str) -> Mapping[str,
     return await keyed.kubeconfig(castle, site_of(castle, site), out)
 
 
+async def adopt(answers: Mapping[str, Any], told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Looks at a living cluster and writes a definition of it; what `cli.adopting.adopt` gives."""
+    from ephemeral_castle.cli import adopting
+
+    return await adopting.adopt(answers, told)
+
+
+async def rights(castle: Castle | None, site: str | None, told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The ClusterRole that all verbs of a castle (None: of the one that `adopt` would write) need, and no more."""
+    from ephemeral_castle.cli import adopting
+
+    return await adopting.rights(castle, None if castle is None else site_of(castle, site), told)
+
+
 async def take_down(castle: Castle, site: str | None, progress: Any) -> Mapping[str, Any]:
     """Removes the castle from this computer; gives what was removed."""
     from ephemeral_castle.cli import chores

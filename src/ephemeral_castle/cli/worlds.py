@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from ephemeral_castle.model.castle import Castle, Site
+    from ephemeral_castle.spi.kubernetes import Cluster
     from ephemeral_castle.spi.secret import SecretSource
     from ephemeral_castle.spi.world import Objects, Source
 
@@ -43,6 +44,21 @@ GLANCES = 2  # tries of a look: somebody waits for its answer
 INSIDE_PORT = 9443  # of the treasury at the gateway; nobody else lives in that namespace
 ALIAS = "treasury.castle"
 REACH = "reach-"  # before the names of forwarders of a site's `reach`
+
+
+def cluster_of(files: str, context: str) -> Cluster:
+    """The API server of a kubeconfig's context; raises as `world.kubeconfig.read` does."""
+    from ephemeral_castle.world.kubeconfig import read
+    from ephemeral_castle.world.kubernetes import HttpCluster
+
+    return HttpCluster(read(files, context), SystemClock())
+
+
+def current_context(files: str) -> str:
+    """The context that kubectl would use; "" where none is."""
+    from ephemeral_castle.world.kubeconfig import current
+
+    return current(files)
 
 
 @dataclass

@@ -75,14 +75,15 @@ def definition_text(answers: Answers) -> str:
     _check(answers)
     return _TEMPLATE.format(
         name=_written(answers.name),
-        treasury=_treasury(answers),
+        treasury=treasury_text(answers),
         memory=answers.memory,
         database=_written(answers.database),
         user=_written(answers.user),
     )
 
 
-def _treasury(answers: Answers) -> str:
+def treasury_text(answers: Answers) -> str:
+    """The value of `treasury`. Raises UsageError: it cannot be used."""
     url = answers.bucket or f"castle-{answers.name}"[:63].rstrip("-")
     url = url if "://" in url else f"s3://{url}"
     server = f"endpoint: {answers.endpoint}" if answers.endpoint else "server: here"
@@ -101,7 +102,8 @@ def _refused(what: str, error: ValidationError) -> UsageError:
     return UsageError(f"{what}: {context.get('message', 'cannot be used')}", hints=(hint,) if hint else ())
 
 
-def _check(answers: Answers) -> None:
+def checked_name(answers: Answers) -> None:
+    """Raises UsageError: no castle can be called so."""
     if not is_label(answers.name):
         near = nearest_label(answers.name)
         raise UsageError(
@@ -109,6 +111,10 @@ def _check(answers: Answers) -> None:
             why="it must be a DNS label (RFC 1123): lower-case letters, digits and inner `-`, at most 63",
             hints=(f"try `{near}`",) if near else (),
         )
+
+
+def _check(answers: Answers) -> None:
+    checked_name(answers)
     for what, name in (("database", answers.database), ("user", answers.user)):
         if not _IDENTIFIER.fullmatch(name):
             raise UsageError(

@@ -19,6 +19,7 @@ from ephemeral_castle.engine.residence import check_residence, lives
 from ephemeral_castle.engine.walk import Walk
 from ephemeral_castle.errors import Busy, CastleError, Conflict, Refused
 from ephemeral_castle.journal.record import RecordStore
+from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.events import Event, Kind, RunStatus
 from ephemeral_castle.model.plan import Plan
 from ephemeral_castle.model.record import Record
@@ -175,7 +176,8 @@ class Runner:
             record, _ = found
             check_owner(record, self.recipient, self.request.castle.name)
             return record
-        await self._only_by_word()
+        if self.request.verb is not Verb.DRILL:  # whose records say themselves what they do without one
+            await self._only_by_word()
         record = Record(id=self.mint_id(), name=self.request.castle.name, recipient=self.recipient)
         try:
             return await self.records.create(record)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from ephemeral_castle.errors import Refused
 from ephemeral_castle.journal.record import RecordStore
@@ -22,13 +23,14 @@ class DrillRecords(RecordStore):
     def __init__(self, store: RecordStore, name: str) -> None:
         self._store = store
         self._name = name
+        self._memory: Record | None = None
 
     async def load(self) -> tuple[Record, str] | None:
         """See `RecordStore`."""
         found = await self._store.load()
         return None if found is None else (self._seen(found[0]), found[1])
 
-    async def create(self, record: Record) -> NoReturn:
+    async def create(self, record: Record) -> Record:
         """Never.
 
         Raises:
@@ -53,6 +55,26 @@ class DrillRecords(RecordStore):
         return dataclasses.replace(
             record, name=self._name, site="", pending_life=0, inventory={}, writers={}, addresses={}
         )
+
+
+class UnrecordedDrill(DrillRecords):
+    """Of a castle that was never raised, and whose treasures lie elsewhere: a record in memory, for one drill.
+
+    What is proven stands in the drill's report alone.
+    """
+
+    async def create(self, record: Record) -> Record:
+        """Keeps it in memory. Its id is made from key and name: so each drill knows what the one before it left."""
+        made = uuid.uuid5(uuid.NAMESPACE_URL, f"castle:{record.recipient}:{record.name}")
+        self._memory = dataclasses.replace(record, id=str(made))
+        return self._memory
+
+    async def update(self, change: Callable[[Record], Record]) -> Record:
+        """In memory, where there is no record; else as `DrillRecords`."""
+        if self._memory is None:
+            return await super().update(change)
+        self._memory = change(self._memory)
+        return self._memory
 
 
 def with_proofs(lineage: Mapping[str, Any], wished: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ephemeral_castle.cli import exit_codes
+from ephemeral_castle.cli.access import access_of
 from ephemeral_castle.cli.command import VerbCommand
 from ephemeral_castle.cli.options import Common, common
 from ephemeral_castle.cli.screen import asks
@@ -74,15 +75,7 @@ def _access(file: str | None, *, ask: bool) -> tuple[str, str] | None:
         UsageError: the file cannot be read, or has something else than two lines.
     """
     if file is not None:
-        try:
-            with click.open_file(file) as stream:
-                lines = [line.strip() for line in stream.read().splitlines() if line.strip()]
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError("--access cannot be read", where=file, why=str(error)) from None
-        if len(lines) != len(("id", "secret")):
-            why = f"it has {len(lines)} lines with something in them"
-            raise UsageError("--access needs two lines: access key id, secret", where=file, why=why)
-        return lines[0], lines[1]
+        return access_of(file)
     key = (
         click.prompt("Access key id; empty: fill it in later", default="", show_default=False, err=True) if ask else ""
     )
