@@ -62,7 +62,7 @@ def standing() -> list[Manifest]:
 
 
 def subject(site: Site, objects: Sequence[Manifest]) -> Subject:
-    castle = Castle("lab", Treasury("bucket", "lab"), {site.name: site})
+    castle = Castle("lab", Treasury("bucket", "lab", endpoint="https://s3.example.org"), {site.name: site})
     made: PostgresOptions = options(**HOME)
     # Where nothing stands, nothing was brought home: a database that was is started again to be looked at.
     left_out = ("uploads.",) if objects else ("uploads.", "database.home")

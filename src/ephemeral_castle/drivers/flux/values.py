@@ -14,6 +14,7 @@ from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
 from ephemeral_castle.spi.part import NOT_REACHED, REACHED
+from ephemeral_castle.spi.ways import way
 
 VALUES = "castle-values"
 
@@ -24,11 +25,12 @@ class Values(Part):
     def of_life(self) -> Manifest:
         """`castle-values`."""
         access = self.ctx.world.access
+        treasury = way(self.ctx.request, access)
         return self.config(VALUES, {
             "CASTLE_NAME": marks.name(self.ctx),
             "CASTLE_LIFE": str(self.ctx.life),
-            "TREASURY_HOST": access.host,
-            "TREASURY_PORT": str(access.port),
+            "TREASURY_HOST": treasury.host,
+            "TREASURY_PORT": str(treasury.port),
             "TREASURY_BUCKET": access.bucket,
             "TREASURY_PREFIX": access.prefix,
             "TREASURY_REGION": access.region,

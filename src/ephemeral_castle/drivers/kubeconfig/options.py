@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from ephemeral_castle.spi.names import split_server
 from ephemeral_castle.spi.options import Options, refusal
 
 _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -19,6 +21,15 @@ def _uid(text: str) -> str:
     return text
 
 
+def _server(text: str) -> str:
+    try:
+        host, _ = split_server(text) if text else ("127.0.0.1", 0)
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise refusal("is no ADDRESS:PORT", "write it like `192.168.1.10:9000`") from None
+    return text
+
+
 class KubeconfigOptions(Options):
     """A cluster that castle neither raises nor wipes. What of it is castle's is known by marks alone."""
 
@@ -27,6 +38,10 @@ class KubeconfigOptions(Options):
         description="which cluster that must be: the uid of its namespace kube-system, as `castle adopt` writes it. "
         "A context that leads to another cluster is refused",
     )
+    treasury: Annotated[str, AfterValidator(_server)] = Field(
+        default="", description="where pods find the treasury, as ADDRESS:PORT; empty: at its `endpoint`",
+        examples=["192.168.1.10:9000"],
+    )  # fmt: skip
     file: str = Field(
         default="", description="kubeconfig file, or several joined by `:`, relative to the definition; empty: as "
         "kubectl finds them (`KUBECONFIG`, else `~/.kube/config`)", examples=["castle.kubeconfig"],

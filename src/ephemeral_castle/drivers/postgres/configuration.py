@@ -13,6 +13,7 @@ from ephemeral_castle.postgres.config import Access, LocalRepository, PgBackRest
 from ephemeral_castle.postgres.scram import verifier
 from ephemeral_castle.postgres.serverconf import Login, Server, render_hba, render_postgresql
 from ephemeral_castle.spi.secret import Secret
+from ephemeral_castle.spi.ways import way
 
 CONFIG = "/run/castle/pgbackrest.conf"
 SOCKET = "/tmp"  # noqa: S108 - in the container, on a tmpfs of its own
@@ -77,16 +78,26 @@ async def admit(part: Part, access: Access) -> None:
         await mint(name, value.reveal())
 
 
+def reached(part: Part, access: Access) -> tuple[str, int]:
+    """Where the treasury is found: by who writes from his own home, or by the container for proofs on this computer."""
+    treasury = part.ctx.world.access
+    if access is not Access.WRITER or not part.options.namespace:
+        return treasury.host, treasury.port
+    found = way(part.ctx.request, treasury)
+    return found.host, found.port
+
+
 async def pgbackrest_conf(part: Part, access: Access, life: int, *, create: bool = False, ahead: bool = False) -> str:
     """pgbackrest.conf for a purpose. `ahead`: segments are fetched ahead of the replay."""
     treasury = part.ctx.world.access
+    host, port = reached(part, access)
     key, value = await identity(part, access.value, life)
     cipher = await secret(part, f"{part.layer}/cipher", create=create)
     repository = S3Repository(
         bucket=treasury.bucket,
         region=treasury.region,
-        host=treasury.host,
-        port=treasury.port,
+        host=host,
+        port=port,
         path=f"/{treasury.prefix}/pgbackrest/{part.layer}",
         key=key,
         key_secret=value.reveal(),

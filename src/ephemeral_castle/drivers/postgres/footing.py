@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ephemeral_castle.errors import Permanent, Refused
 from ephemeral_castle.model.castle import Layer, Role, Verb
+from ephemeral_castle.spi import ways
 from ephemeral_castle.spi.driver import Request
+from ephemeral_castle.spi.ways import raised_here
 
 
 def check(layer: Layer, request: Request) -> None:
@@ -12,7 +14,8 @@ def check(layer: Layer, request: Request) -> None:
 
     Raises:
         Permanent: the site has no cluster.
-        Refused: a drill on a cluster that castle does not raise: its database would stand in the living one's place.
+        Refused: its pods could not reach the treasury; or a drill in a cluster that castle does not raise, where its
+            database would stand in the living one's place.
     """
     if not any(each.role is Role.FOUNDATIONS for each in request.site.layers):
         raise Permanent(
@@ -20,6 +23,7 @@ def check(layer: Layer, request: Request) -> None:
             where=layer.position,
             hints=["add a layer of role `foundations`, or name its machines instead of its `namespace`"],
         )
+    ways.check(layer, request)
     if request.verb is Verb.DRILL and not raised_here(request):
         raise Refused(
             f"a drill cannot bring database `{layer.id}` back beside the living one",
@@ -28,19 +32,3 @@ def check(layer: Layer, request: Request) -> None:
             state="nothing was changed",
             hints=["castle restore --side"],
         )
-
-
-def raised_here(request: Request) -> bool:
-    """Whether the cluster stands on machines of the same site: it ends with them, and nothing in it is cleared away."""
-    layers = {each.id: each for each in request.site.layers}
-    waiting = [each.id for each in request.site.layers if each.role is Role.FOUNDATIONS]
-    seen: set[str] = set()
-    while waiting:
-        layer = layers.get(waiting.pop())
-        if layer is None or layer.id in seen:
-            continue
-        if layer.role is Role.GROUND:
-            return True
-        seen.add(layer.id)
-        waiting += layer.needs
-    return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ephemeral_castle.drivers.postgres import footing
 from ephemeral_castle.drivers.postgres.desk import Desk
 from ephemeral_castle.drivers.postgres.layout import Layout, layout_of
 from ephemeral_castle.drivers.postgres.options import PostgresOptions
@@ -17,6 +16,7 @@ from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi import part
 from ephemeral_castle.spi.driver import Context
 from ephemeral_castle.spi.part import REACHED
+from ephemeral_castle.spi.ways import raised_here
 
 PRESENT = "present"
 
@@ -38,7 +38,7 @@ class Part(part.Part[PostgresOptions]):
 
         A machine with its volume, or a cluster's: what a cluster holds that no ground carries, it lists itself.
         """
-        if not self.options.namespace or footing.raised_here(self.ctx.request):
+        if not self.options.namespace or raised_here(self.ctx.request):
             listed = self.facts_of_ground().get("volumes")
             return None if listed is None else bool(listed)
         return await self.place(old=True).listed()

@@ -23,6 +23,7 @@ from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.driver import Context
 from ephemeral_castle.spi.jobs import JobKey, Jobs
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
+from ephemeral_castle.spi.ways import raised_here, way
 from ephemeral_castle.spi.world import Result
 
 BEGIN = 180.0  # seconds until a pod's order begins: scheduled, image pulled
@@ -271,14 +272,16 @@ class PodPlace:
 
     def shape(self) -> Shape:
         """What its objects are made from."""
-        options, enclosure = self.options, self.ctx.world.enclosure
+        options, world = self.options, self.ctx.world
+        treasury = way(self.ctx.request, world.access)
+        address = world.enclosure.gateway if raised_here(self.ctx.request) else treasury.address
         return Shape(
             castle=self.ctx.request.castle.name,
             layer=self.name,
             namespace=self.namespace,
             marks=self._marks(),
             image=self.ctx.world.images.reference(POSTGRES),
-            treasury=(enclosure.treasury_host, enclosure.gateway),
+            treasury=(treasury.host, address) if address else ("", ""),
             node=str(self.known.get("node", options.node or "")),
             storage_class=str(self.known.get("storage_class", options.storage_class or "")),
             size=options.size,

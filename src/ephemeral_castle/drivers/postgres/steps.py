@@ -12,6 +12,7 @@ from ephemeral_castle.model.castle import Layer, Verb
 from ephemeral_castle.model.step import Effect, Phase, Step
 from ephemeral_castle.spi.driver import Request
 from ephemeral_castle.spi.units import format_duration
+from ephemeral_castle.spi.ways import raised_here
 
 SEALING = (Verb.REBIRTH, Verb.WIPE, Verb.SEAL)
 RAISING = (Verb.REBIRTH, Verb.RAISE)
@@ -25,7 +26,7 @@ def plan(layer: Layer, options: PostgresOptions, request: Request) -> Sequence[S
     """All steps of the layer for the verb, in reading order."""
     if options.namespace:
         footing.check(layer, request)
-    own, on_cluster = footing.raised_here(request), options.namespace is not None
+    own, on_cluster = raised_here(request), options.namespace is not None
     return made(Maker(layer, options, _carriers(options, own=own), on_cluster=on_cluster, own_cluster=own), request)
 
 

@@ -208,14 +208,16 @@ def context(board: Board | None, *, lineage: dict[str, Any] | None = None, **mor
 
     world = SimpleNamespace(
         enclosure=SimpleNamespace(treasury_host="treasury.castle", gateway="10.89.77.1"),
+        access=SimpleNamespace(host="treasury.castle", port=9443),
         images=SimpleNamespace(reference=lambda recipe: f"localhost/castle-{recipe.name}:1"),
         clock=SimpleNamespace(now=lambda: 1000.0),
     )
+    castle = SimpleNamespace(name="lab", treasury=SimpleNamespace(endpoint="https://s3.example.org"))
     given = {
         "world": world, "options": options(), "layer": DATABASE, "run": "r1", "life": 2, "old_life": 2, "attempt": 1,
         "record": SimpleNamespace(id=ID, lineage={"database": lineage or {}}), "passed_no_return": False,
         "cluster": cluster, "said": [], "facts": lambda _: {},
-        "request": SimpleNamespace(verb=Verb.REBIRTH, castle=SimpleNamespace(name="lab"), site=site),
+        "request": SimpleNamespace(verb=Verb.REBIRTH, castle=castle, site=site),
     }  # fmt: skip
     return cast("Any", SimpleNamespace(**{**given, **more}))
 

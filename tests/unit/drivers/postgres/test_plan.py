@@ -11,13 +11,13 @@ from pydantic import ValidationError
 
 from ephemeral_castle.drivers.postgres import steps
 from ephemeral_castle.drivers.postgres.desk import Desk
-from ephemeral_castle.drivers.postgres.footing import raised_here
 from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.drivers.postgres.prepare import Push, Revive
 from ephemeral_castle.errors import Permanent, Refused, Unreachable
 from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Treasury, Verb
 from ephemeral_castle.model.step import State, Step
 from ephemeral_castle.spi.driver import Request
+from ephemeral_castle.spi.ways import raised_here
 from tests.unit.drivers.postgres.board import (
     CLUSTER,
     DATABASE,
@@ -35,7 +35,7 @@ FOREIGN = Site("home", (Layer("cluster", Role.FOUNDATIONS, "existing"), DATABASE
 
 
 def request(verb: Verb, site: Site = OWN, **more: Any) -> Request:
-    castle = Castle("lab", Treasury("bucket", "lab"), {site.name: site})
+    castle = Castle("lab", Treasury("bucket", "lab", endpoint="https://s3.example.org"), {site.name: site})
     return Request(verb=verb, castle=castle, site=site, **more)
 
 

@@ -12,6 +12,7 @@ from ephemeral_castle.errors import Refused
 from ephemeral_castle.model.castle import Layer, Verb
 from ephemeral_castle.model.step import Phase, Step
 from ephemeral_castle.spi.driver import Request
+from ephemeral_castle.spi.ways import raised_here
 
 PROMOTING = "old-writer-revoked announced?"  # the operator promotes by itself: what must come before, comes before all
 
@@ -33,7 +34,7 @@ def plan(layer: Layer, options: PgoOptions, request: Request) -> Sequence[Step]:
             state="nothing was changed",
             hints=["castle drill, to look at what lies in the treasury", "castle rebirth"],
         )
-    own = footing.raised_here(request)
+    own = raised_here(request)
     node = "cluster-worker" if own else "cluster-worker?"  # that takes pods
     return made(_Maker(layer, options, (node, node), on_cluster=True, own_cluster=own), request)
 
