@@ -185,6 +185,13 @@ SYSTEMS = {
         "load balancers, and the wipe in a cluster that castle did not raise, in memory only",
         pinned="testbed/kubernetes/kubernetes/go.mod",
     ),
+    "living-cluster": System(
+        "Kubernetes that somebody else raised",
+        "`kubeconfig`: identity, version, rights; `castle adopt`",
+        "1.36.3",
+        "`castle doctor`, [adopt](../guides/adopt.md)",
+        "an API server, and a cluster raised by another castle; no vendor's or cloud's cluster was tried",
+    ),
     "local-path": System(
         "local-path-provisioner",
         "`postgres` with `storage_class`",

@@ -13,8 +13,15 @@ import pytest
 from tests.kubernetes.castles import parts
 from tests.kubernetes.guests import Guest, guest_of, limited, versions
 from tests.kubernetes.pgo_castles import PgoCastle, pgo_castle
+from tests.systems import CLUSTER
 
-pytestmark = [pytest.mark.machines, pytest.mark.kubernetes, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.machines,
+    pytest.mark.kubernetes,
+    pytest.mark.timeout(1200),
+    pytest.mark.evidence("real", *CLUSTER, "living-cluster", "postgresql", "pgbackrest"),
+    pytest.mark.evidence("stand-in", "pgo"),
+]
 ROWS = 1000
 SPACES = ("data", "postgres-operator")
 

@@ -18,8 +18,14 @@ from tests.e2e.treasuries import Treasury
 from tests.kubernetes.castles import parts
 from tests.kubernetes.guests import Guest, guest_of, limited, versions
 from tests.kubernetes.pgo_castles import PgoCastle
+from tests.systems import CLUSTER
 
-pytestmark = [pytest.mark.machines, pytest.mark.kubernetes, pytest.mark.timeout(1500)]
+pytestmark = [
+    pytest.mark.machines,
+    pytest.mark.kubernetes,
+    pytest.mark.timeout(1500),
+    pytest.mark.evidence("real", *CLUSTER, "living-cluster", "kubernetes", "postgresql", "pgbackrest", "pgbouncer"),
+]
 SPACE, OTHER = "guest", "neighbour"
 DEFINITION = """\
 castle: {name}

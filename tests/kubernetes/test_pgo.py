@@ -12,8 +12,15 @@ import pytest
 from tests.e2e.writers import Writer
 from tests.kubernetes.castles import parts
 from tests.kubernetes.operated import OperatedCastle, installed, standing
+from tests.systems import CLUSTER
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.machines, pytest.mark.timeout(1500)]
+pytestmark = [
+    pytest.mark.kubernetes,
+    pytest.mark.machines,
+    pytest.mark.timeout(1500),
+    pytest.mark.evidence("real", *CLUSTER, "postgresql", "pgbackrest", "pgbouncer"),
+    pytest.mark.evidence("stand-in", "pgo"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,11 @@ from ephemeral_castle.spi.kubernetes import Manifest, Ref
 from ephemeral_castle.world.kubernetes import HttpCluster
 from tests.standins.pgo_bed import CLAIM
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [
+    pytest.mark.kubernetes,
+    pytest.mark.evidence("real", "api-server"),
+    pytest.mark.evidence("stand-in", "pgo"),
+]
 PATH = "/castle/pgbackrest/database"
 OPTIONS = ("--set=20261122-1F", "--target-timeline=3", "--type=name", "--target=castle-r1")
 LOCK = Guard("c0ffee00-0000-4000-8000-000000000001", "database", "data", "db", PATH, Birth(RESTORE, OPTIONS), 2)

@@ -20,7 +20,7 @@ class Fate(StrEnum):
 
     RETURNS = "returns"
     RENEWED = "renewed"  # another one is made in its place
-    GIVEN = "given"  # castle has to be given it once
+    GIVEN = "given"  # to be given to castle once
     LOST = "lost"
     LOOK = "look"  # a person has to decide
 

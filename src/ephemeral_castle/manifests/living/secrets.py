@@ -29,7 +29,7 @@ CERTIFICATE = "cert-manager.io/certificate-name"
 
 @dataclass(frozen=True)
 class First:
-    """A Secret that must be there before Flux or a store can do anything: castle has to be given it once.
+    """A Secret that must be there before Flux or a store can do anything: to be given to castle once.
 
     Attributes:
         secret: NAMESPACE/NAME. keys: of its data. why: who reads it.
