@@ -16,7 +16,7 @@ from ephemeral_castle.model.castle import Castle
 
 BLIND: dict[str, Any] = {"castle": "here", "state": "unknown", "unseen": ["treasury: nobody answers"]}
 HALF: dict[str, Any] = {"castle": "here", "state": "up", "life": 4, "unseen": ["backups of `database`: no answer"]}
-WIPED: dict[str, Any] = {"castle": "here", "state": "down", "unseen": ["it was wiped; `castle raise` brings it back"]}
+WIPED: dict[str, Any] = {"castle": "here", "state": "down", "notes": ["it was wiped; `castle raise` brings it back"]}
 ALARM = {"severity": "error", "text": "archiving fails", "mend": "castle doctor"}
 
 
@@ -37,7 +37,10 @@ def test_an_alarm_wins_over_what_was_not_seen(run, wired):
 
 def test_a_castle_that_is_down_was_seen(run, wired):
     wired.survey_answer = WIPED
-    assert run("status").exit_code == 0
+    result = run("status")
+    assert result.exit_code == 0
+    assert "  it was wiped; `castle raise` brings it back\n" in result.stdout
+    assert "not seen" not in result.stdout
 
 
 def test_plan_shows_the_plan_and_tells_that_it_could_not_look(run, wired):

@@ -27,6 +27,13 @@ def test_rebirth_needs_the_name_and_gives_the_whole_command(run, wired):
     assert result.stderr.splitlines()[-1] == last
 
 
+def test_the_log_of_a_step_that_does_not_exist_was_empty(run, wired):
+    result = run("logs", "--step", "database/sael")
+    assert result.exit_code == 2
+    assert "no layer or step `database/sael` did anything in run" in result.stderr
+    assert "database/seal" in result.stderr
+
+
 def test_a_plan_of_a_restore_could_not_name_its_treasure(run, wired):
     at = "2026-02-07T19:00:00+01:00"
     assert run("plan", "restore", "--offline", "--side", "--to", at).exit_code == 0

@@ -129,7 +129,7 @@ def _not_here(castle: Castle, found: Mapping[str, Any], *, known: bool, left: Se
     if not known and left:
         return {**found, "state": "partly", "alarms": [*found["alarms"], _orphaned(castle, left)]}
     if not known:
-        return {**found, "state": "down", "unseen": ["this castle was never raised on this computer"]}
+        return {**found, "state": "down", "notes": ["this castle was never raised on this computer"]}
     text = "its network namespace is gone: the computer was started anew, and nobody has handed over the secrets since"
     # A run that was broken off brings up what it needs; a new one would not know what it did.
     mend = next((alarm["mend"] for alarm in found["alarms"]), "castle raise")
@@ -149,12 +149,12 @@ async def _look(castle: Castle, site: Site, opened: Opened, found: dict[str, Any
     loaded = await records.load()
     found["addresses"] = doors(opened, loaded[0].addresses if loaded else ())
     if loaded is None:
-        return {**found, "state": "down", "unseen": ["the treasury has no record of this castle"]}
+        return {**found, "state": "down", "notes": ["the treasury has no record of this castle"]}
     record = loaded[0]
     found |= {"life": record.life, "id": record.id}
     if not record.site:
         back = "castle resume" if found["alarms"] else "castle raise"
-        found |= {"state": "down", "unseen": [f"it was wiped; `{back}` brings it back"]}
+        found |= {"state": "down", "notes": [f"it was wiped; `{back}` brings it back"]}
         return found | {"treasures": _recorded(record, opened.world.clock.now())}
     if record.computer != str(opened.world.computer["id"]):
         return found | _elsewhere(castle, record)

@@ -29,6 +29,7 @@ from ephemeral_castle.spi.options import read_options
 
 REPLANNED = (Verb.RAISE, Verb.REBIRTH)
 SETTLING = (Verb.RAISE, Verb.REBIRTH, Verb.WIPE)
+CONFIRMED = (Verb.REBIRTH, Verb.WIPE, Verb.RESTORE)  # a person said yes to them, and `cancel` takes that back
 UNFINISHED = (RunStatus.RUNNING, RunStatus.FAILED, RunStatus.STOPPED)
 
 
@@ -238,12 +239,19 @@ def resume_run(castle: Castle, run: str, note: str = "") -> str:
         note: what to say before it goes on, or "".
 
     Raises:
-        Busy: another run holds the castle. Refused: a file that it needs changed. UsageError: it is finished.
+        Busy: another run holds the castle. Refused: a file that it needs changed. UsageError: it is finished, or was
+            cancelled.
     """
     with journal_of(castle) as reader:
         info = reader.run(run)
     if RunStatus(info.status) is RunStatus.DONE:
         raise UsageError(f"run {run} is finished", hints=[f"castle report {run}"])
+    if RunStatus(info.status) is RunStatus.CANCELLED and info.verb in CONFIRMED:
+        raise UsageError(
+            f"run {run} was cancelled, and took back what it had begun",
+            why="going on with it would do what somebody stopped",
+            hints=[f"castle {info.verb}, to begin anew"],
+        )
     drill = info.verb == Verb.DRILL.value
     lock = LocalLock(places(castle.name).desk(drill=drill).lock)
     lock.acquire(run, time.time())

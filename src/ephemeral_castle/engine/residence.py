@@ -52,6 +52,8 @@ def check_residence(record: Record, request: Request, run: str, new_life: tuple[
             state="nothing was changed; what this run left here is not the castle any more",
             hints=["castle status"],
         )
+    if not record.site and record.life and record.run != run and request.verb is not Verb.RAISE:
+        _refuse_wiped(record, request)
     if not record.site or record.computer == computer or request.source_lost:
         return
     taken = "this takes the castle over and locks the old life out of the treasury"
@@ -66,4 +68,16 @@ def check_residence(record: Record, request: Request, run: str, new_life: tuple[
             "if it is this one, the disk with its state directory is not mounted: mount it, and nothing is lost",
             f"if that computer is lost for good, {taken}: castle {verb.value} --source-lost --confirm {record.name}",
         ],
+    )
+
+
+def _refuse_wiped(record: Record, request: Request) -> None:
+    """No life stands that could be sealed, backed up or destroyed, and none that another place could hide."""
+    if request.source_lost or request.abandon_data:
+        return
+    raise Refused(
+        f"castle `{record.name}` was wiped: none of its lives stands",
+        why=f"life {record.life} was sealed and destroyed on purpose; all of it lies in the treasury",
+        state="nothing was changed",
+        hints=["`castle drill` rehearses its return", "castle raise"],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from ephemeral_castle.errors import CastleError, Conflict, Damaged, Denied, Permanent, Transient
 
 _FULL = {sqlite3.SQLITE_FULL}
+INDEX = 64 * 1024  # bytes; what SQLite needs for its index of the log (`-shm`), even to read
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -26,12 +28,18 @@ def explained(path: Path) -> Iterator[None]:
         raise explain(error, path) from error
 
 
-def is_full(error: BaseException) -> bool:
-    """Whether the disk under the journal has no room."""
+def free(path: Path) -> int:
+    """Bytes that are free under a journal: with none a runner could not even write why it ended."""
+    found = os.statvfs(path.parent)
+    return found.f_bavail * found.f_frsize
+
+
+def is_full(error: BaseException, path: Path) -> bool:
+    """Whether it is that the disk under the journal has no room: SQLite calls its index of the log an I/O error."""
     if isinstance(error, OSError):
         return error.errno in _NO_ROOM
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in _FULL or (code == sqlite3.SQLITE_IOERR and "full" in str(error))
+    return code in _FULL or (code == sqlite3.SQLITE_IOERR and ("full" in str(error) or free(path) < INDEX))
 
 
 def no_room(path: Path, why: str) -> CastleError:
@@ -51,7 +59,7 @@ def explain(error: sqlite3.Error, path: Path) -> CastleError:
     why = str(error)
     if isinstance(error, sqlite3.IntegrityError):
         return Conflict("the journal has this already", where=str(path), why=why, state="nothing was written")
-    if is_full(error):
+    if is_full(error, path):
         return no_room(path, why)
     if code in _DAMAGED:
         return Damaged(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from ephemeral_castle.errors import NoSuchRun
-from ephemeral_castle.journal.faults import explained
+from ephemeral_castle.journal.faults import INDEX, explained, free, no_room
 from ephemeral_castle.journal.migrations import refuse_newer, version_of
 from ephemeral_castle.model.begun import Begun
 from ephemeral_castle.model.events import Event, Kind, RunStatus
@@ -59,15 +58,41 @@ class JournalReader:
         if not path.exists():
             raise self._nothing()
         with explained(path):
-            self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+            self._connection = self._connect()
             try:
-                self._connection.execute("pragma busy_timeout = 5000")
                 refuse_newer(self._connection, path)
                 if version_of(self._connection) == 0:
                     raise self._nothing()
             except BaseException:
                 self._connection.close()
                 raise
+
+    def _connect(self) -> sqlite3.Connection:
+        """Opens the file to read. Where no writer has it, SQLite makes an index beside it even to read.
+
+        On a full disk it cannot. Then the file is read as it lies, which is right while no log of changes lies beside
+        it: without one, nobody writes.
+
+        Raises:
+            Permanent: there is such a log, and no room for the index.
+        """
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        found = sqlite3.connect(uri, uri=True, isolation_level=None)
+        try:
+            found.execute("pragma busy_timeout = 5000")
+            version_of(found)
+        except sqlite3.OperationalError as error:
+            found.close()
+            if self.room() >= INDEX:
+                raise
+            log = self.path.with_name(f"{self.path.name}-wal")
+            if log.exists() and log.stat().st_size:
+                raise no_room(self.path, str(error)) from error
+            return sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
+        except BaseException:
+            found.close()
+            raise
+        return found
 
     def _nothing(self) -> NoSuchRun:
         return NoSuchRun(
@@ -83,8 +108,7 @@ class JournalReader:
 
     def room(self) -> int:
         """Bytes that are free under the journal: with none a runner could not even write why it ended."""
-        found = os.statvfs(self.path.parent)
-        return found.f_bavail * found.f_frsize
+        return free(self.path)
 
     def __enter__(self) -> Self:
         return self

@@ -113,7 +113,7 @@ class Writer:
             self.reserve.take()
         except OSError as error:
             connection.close()
-            if is_full(error):
+            if is_full(error, self.path):
                 raise no_room(self.path, str(error)) from error
             raise Denied("cannot keep room for the journal", where=str(self.reserve.path), why=str(error)) from error
 
@@ -130,7 +130,7 @@ class Writer:
         try:
             self._commit(connection, jobs)
         except Exception as error:  # noqa: BLE001 - a thread that dies would leave its callers waiting for ever
-            if is_full(error):
+            if is_full(error, self.path):
                 self.reserve.give_up()
             self._failed(jobs, explain(error, self.path) if isinstance(error, sqlite3.Error) else error)
         return last

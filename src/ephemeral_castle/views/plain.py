@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 HEARTBEAT = 10.0  # seconds without a line
 LONG = 5.0  # expected seconds from which the beginning of a step is worth a line
 _ENDS = {
-    RunStatus.DONE: (Sign.DONE, "done"),
-    RunStatus.FAILED: (Sign.FAILED, "failed"),
-    RunStatus.REFUSED: (Sign.FAILED, "refused; nothing was destroyed"),
-    RunStatus.CANCELLED: (Sign.INFO, "cancelled; nothing was destroyed"),
-    RunStatus.STOPPED: (Sign.WARNING, "stopped at a safe place; `castle resume` goes on"),
+    RunStatus.DONE: (Sign.DONE, "done", ""),
+    RunStatus.FAILED: (Sign.FAILED, "failed", ""),
+    RunStatus.REFUSED: (Sign.FAILED, "refused", "; nothing was destroyed"),
+    RunStatus.CANCELLED: (Sign.INFO, "cancelled", "; nothing was destroyed"),
+    RunStatus.STOPPED: (Sign.WARNING, "stopped at a safe place", "; `castle resume` goes on"),
 }
 _HOW = {How.ALREADY: "was so already", How.ADOPTED: "adopted", How.WAIVED: "not needed"}
 
@@ -145,9 +145,9 @@ class PlainView:
 
     def _ended(self, event: Event) -> list[str]:
         status = RunStatus(event.data.get("status", RunStatus.FAILED))
-        sign, word = _ENDS.get(status, (Sign.INFO, status.value))
+        sign, word, besides = _ENDS.get(status, (Sign.INFO, status.value, ""))
         took = duration(event.at - (self._zero or event.at))
-        return [self._line(event.at, sign, "", f"{self._plan.verb.value} {word} after {took}")]
+        return [self._line(event.at, sign, "", f"{self._plan.verb.value} {word} after {took}{besides}")]
 
     _HANDLERS: ClassVar[dict[Kind, Callable[[PlainView, Event], list[str]]]] = {
         Kind.RUN_CREATED: _created,

@@ -126,5 +126,16 @@ def flat(settings: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
         if isinstance(value, Mapping) and value:
             rows += flat(value, name)
         else:
-            rows.append((name, clean(value) if value not in (None, "", {}, []) else "-"))
+            rows.append((name, _plainly(value)))
     return rows
+
+
+def _plainly(value: object) -> str:
+    """A setting as a person writes it."""
+    if value in (None, "", {}, []):
+        return "-"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_plainly(each)}" for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return ("; " if any(isinstance(each, Mapping) for each in value) else ", ").join(map(_plainly, value))
+    return clean(value)

@@ -27,6 +27,7 @@ _TITLES = {
     Verb.RESTORE: "castle {0} is restored",
     Verb.DRILL: "the drill brought castle {0} back from the treasury, and removed it again",
 }
+_COPY = "a copy of what castle {0} held is up beside it; the castle was not touched"
 _FIGURES = (("outage", "outage"), ("RTO", "rto"), ("whole run", "whole"), ("own overhead", "overhead"))
 
 
@@ -54,7 +55,8 @@ def _title(report: Mapping[str, Any], paint: Paint) -> str:
     elif report["verified"] is False:
         sign, text = Sign.FAILED, f"castle {report['castle']} is up, but what came back is not what was there"
     else:
-        sign, text = Sign.DONE, _TITLES[Verb(report["verb"])].format(report["castle"])
+        title = _COPY if report.get("side") else _TITLES[Verb(report["verb"])]
+        sign, text = Sign.DONE, title.format(report["castle"])
     life = f"   life {report['life']}" if report["life"] is not None else ""
     return f"{paint.sign(sign)} {paint.strong(text)}{life}   site {report['site']}   run {report['run']}"
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ephemeral_castle.model.runview import Entry, RunView
 
 _UP = (Verb.REBIRTH, Verb.RAISE)
+_CLOSED = {Verb.SEAL: "opens it again", Verb.WIPE: "brings everything back"}
 
 
 def report_json(view: RunView, budget: Budget | None = None) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def report_json(view: RunView, budget: Budget | None = None) -> dict[str, Any]:
         "castle": view.plan.castle,
         "site": view.plan.site,
         "verb": view.plan.verb.value,
+        "side": bool(view.plan.request.get("side")),
         "run": view.run,
         "plan": view.plan.digest,
         "status": view.status.value,
@@ -90,6 +92,8 @@ def next_commands(view: RunView) -> list[tuple[str, str]]:
     if view.status is RunStatus.RUNNING:
         return [(f"castle watch {run}", "follows it"), (f"castle cancel {run}", "stops it")]
     commands = [(f"castle logs {run}", "every event"), (f"castle report {run} --json", "this report as data")]
+    if view.status is RunStatus.DONE and view.plan.verb in _CLOSED:
+        return [*commands, ("castle raise", _CLOSED[view.plan.verb])]
     if view.status is RunStatus.DONE and view.plan.verb in _UP:
         return [("castle status", "whether it is well now"), *commands]
     if view.status in {RunStatus.FAILED, RunStatus.STOPPED}:

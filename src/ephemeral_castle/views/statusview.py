@@ -14,6 +14,7 @@ The survey is a mapping with these keys, all but `castle` optional (a missing on
 - `budget`: `rpo`, `rto`, `proof_max_age` in seconds
 - `alarms`: list of `severity` ("warning" or "error"), `text`, `mend` (a command)
 - `run`: the run that goes on or waits to be resumed: `id`, `verb`, `status`
+- `notes`: list of texts: what is known and no alarm
 - `unseen`: list of texts: what could not be looked at, and why
 """
 
@@ -103,6 +104,7 @@ def findings(survey: Survey) -> list[str]:
     run = survey.get("run")
     if run:
         lines.append(f"  run {clean(run.get('id'))} ({clean(run.get('verb', ''))}) is {clean(run.get('status', ''))}")
+    lines += [f"  {clean(text)}" for text in survey.get("notes") or ()]
     lines += [f"  not seen: {clean(text)}" for text in survey.get("unseen") or ()]
     return lines
 

@@ -31,6 +31,27 @@ def test_no_verb_touches_a_life_on_another_computer(verb: Verb) -> None:
     check_residence(STANDS, request(verb), "r1", lives(verb, STANDS, [], "one"), "one")
 
 
+WIPED = replace(STANDS, site="", computer="", run="r0")
+
+
+@pytest.mark.parametrize("verb", [verb for verb in Verb if verb not in (Verb.DRILL, Verb.RAISE)])
+def test_a_wiped_castle_was_taken_for_one_that_cannot_be_seen(verb: Verb) -> None:
+    """`castle backup` after `castle wipe` sent people to the place where the old life stands. There is none."""
+    with pytest.raises(Refused, match="was wiped: none of its lives stands") as refused:
+        check_residence(WIPED, request(verb), "r1", lives(verb, WIPED, [], "one"), "one")
+    assert refused.value.hints[-1] == "castle raise"
+    check_residence(replace(WIPED, run="r1"), request(verb), "r1", (3, 3), "one")  # the run that wiped it goes on
+
+
+def test_a_wiped_castle_is_raised_drilled_or_given_up_by_word() -> None:
+    for verb in (Verb.RAISE, Verb.DRILL):
+        check_residence(WIPED, request(verb), "r1", lives(verb, WIPED, [], "one"), "one")
+    lost = request(Verb.REBIRTH, source_lost=True)
+    check_residence(WIPED, lost, "r1", lives(Verb.REBIRTH, WIPED, [], "one"), "one")
+    never = Record("id", "tazlab", "age1")
+    check_residence(never, request(Verb.REBIRTH), "r1", lives(Verb.REBIRTH, never, [], "one"), "one")
+
+
 def test_a_drill_works_on_no_life_and_so_anywhere_and_while_others_work() -> None:
     """On another computer, in a life that nobody has; a rebirth meanwhile is no reason to stop."""
     assert lives(Verb.DRILL, STANDS, [], "two") == lives(Verb.DRILL, STANDS, [], "one") == (3, 4)

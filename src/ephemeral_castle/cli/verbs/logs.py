@@ -11,6 +11,7 @@ from ephemeral_castle.cli.load import load_of_run
 from ephemeral_castle.cli.options import Common, common, run_argument
 from ephemeral_castle.cli.runs import known_run
 from ephemeral_castle.cli.wired import wiring
+from ephemeral_castle.errors import UsageError
 from ephemeral_castle.views.jsonl import event_line, version_line
 from ephemeral_castle.views.listings import log_lines
 
@@ -36,7 +37,15 @@ def command(told: Common, run: str | None, step: str | None) -> int:
     zero = events[0].at if events else 0.0
     if step:
         wanted = step.replace("/", ".", 1)
+        steps = dict.fromkeys(e.step for e in events if e.step)
         events = [e for e in events if e.step == wanted or e.step.startswith(f"{wanted}.")]
+        if not events:
+            known = ", ".join(each.replace(".", "/", 1) for each in steps) or "none"
+            raise UsageError(
+                f"no layer or step `{step}` did anything in run {found}",
+                why=f"those that did: {known}",
+                hints=(f"castle logs {found}",),
+            )
     lines = [version_line(__version__, found), *map(event_line, events)] if told.json else log_lines(events, zero)
     for line in lines:
         click.echo(line)

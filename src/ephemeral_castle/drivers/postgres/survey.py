@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 from ephemeral_castle.drivers.postgres.digests import open_sessions
@@ -47,8 +48,14 @@ class Survey(Part):
             self._nothing_to_choose()
         reason = str(facts.get("reason", ""))
         shown = {key: value for key, value in facts.items() if key not in ("seal", "reason")}
-        self.ctx.decided(str(facts.get("plan") or facts["presence"]), reason, **shown)
+        self.ctx.decided(self._word(facts), reason, **shown)
         return Observation(REACHED, reason, facts)
+
+    def _word(self, facts: Mapping[str, Any]) -> str:
+        """The decision in one word. What stands is restored only after its end, and by two verbs."""
+        if facts["presence"] == PRESENT:
+            return "seal" if self.ctx.request.verb in SEALING else "standing"
+        return str(facts.get("plan") or facts["presence"])
 
     def _nothing_to_choose(self) -> None:
         """Refuses words that say what is to be brought home where nothing is: they would be taken for heard."""

@@ -96,7 +96,9 @@ class Survey(Part):
         self._nothing_to_choose(facts)
         reason = str(facts.get("reason", ""))
         shown = {key: value for key, value in facts.items() if key not in ("seal", "reason")}
-        self.ctx.decided(str(facts.get("plan") or facts["presence"]), reason, **shown)
+        word = str(facts.get("plan") or facts["presence"])
+        standing = word == "seal" and self.ctx.request.verb not in SEALING
+        self.ctx.decided("standing" if standing else word, reason, **shown)
         return Observation(REACHED, reason, facts)
 
     def _nothing_to_choose(self, facts: Mapping[str, Any]) -> None:
