@@ -52,7 +52,11 @@ SYSTEMS = {
         "`castle prefetch`",
     ),
     "postgresql": System(
-        "PostgreSQL", "`postgres`", f"15.20 {DEBIAN}", "`castle status`, `castle report`"
+        "PostgreSQL",
+        "`postgres`, `pgo`",
+        f"15.20 {DEBIAN}",
+        "`castle status`, `castle report`",
+        "17 (Debian 13) in the pods of PGO",
     ),
     "pgbackrest": System(
         "pgBackRest",
@@ -185,12 +189,13 @@ SYSTEMS = {
         "load balancers, and the wipe in a cluster that castle did not raise, in memory only",
         pinned="testbed/kubernetes/kubernetes/go.mod",
     ),
-    "living-cluster": System(
-        "Kubernetes that somebody else raised",
-        "`kubeconfig`: identity, version, rights; `castle adopt`",
-        "1.36.3",
-        "`castle doctor`, [adopt](../guides/adopt.md)",
-        "an API server, and a cluster raised by another castle; no vendor's or cloud's cluster was tried",
+    "guest": System(
+        "a cluster that castle did not raise",
+        "`kubeconfig`: looked at, adopted, rehearsed beside",
+        "Kubernetes 1.36.3, raised by another castle",
+        "`castle adopt`, [Adopt](../guides/adopt.md)",
+        "no distribution of a vendor's was tried",
+        pinned="testbed/kubernetes/kubernetes/go.mod",
     ),
     "local-path": System(
         "local-path-provisioner",

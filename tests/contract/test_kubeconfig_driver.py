@@ -14,7 +14,8 @@ from ephemeral_castle.spi import contract
 from ephemeral_castle.spi.contract import Subject
 from ephemeral_castle.spi.kubernetes import Manifest
 
-pytestmark = pytest.mark.evidence("simulated", "living-cluster")
+pytestmark = pytest.mark.evidence("simulated", "guest")
+
 UID = "c0ffee00-0000-4000-8000-00000000000a"
 LAYER = Layer("cluster", Role.FOUNDATIONS, "kubeconfig")
 SITE = Site("home", (LAYER,))

@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.machines,
     pytest.mark.kubernetes,
     pytest.mark.timeout(1200),
-    pytest.mark.evidence("real", *CLUSTER, "living-cluster", "postgresql", "pgbackrest"),
+    pytest.mark.evidence("real", *CLUSTER, "guest"),
     pytest.mark.evidence("stand-in", "pgo"),
 ]
 ROWS = 1000

@@ -24,7 +24,8 @@ pytestmark = [
     pytest.mark.machines,
     pytest.mark.kubernetes,
     pytest.mark.timeout(1500),
-    pytest.mark.evidence("real", *CLUSTER, "living-cluster", "kubernetes", "postgresql", "pgbackrest", "pgbouncer"),
+    pytest.mark.evidence("real", *CLUSTER, "guest"),
+    pytest.mark.evidence("stand-in", "pgo"),
 ]
 SPACE, OTHER = "guest", "neighbour"
 DEFINITION = """\

@@ -12,7 +12,7 @@ from ephemeral_castle.views.words import clean, count
 FATES = {
     "lost": "LOST, castle cannot bring it back",
     "look": "look at it before anything is destroyed",
-    "given": "to be given to castle once",
+    "given": "it has to be given to castle once",
     "renewed": "another one is made in its place",
     "returns": "comes back",
 }
