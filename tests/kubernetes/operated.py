@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +109,19 @@ class OperatedCastle(KubernetesCastle):
 
 
 @contextlib.contextmanager
-def installed(castle: OperatedCastle, life: int) -> Iterator[None]:
-    """As whoever sets up a cluster does: operator and storage class come when its API server answers."""
+def installed(castle: OperatedCastle, life: int, more: Sequence[str] = ()) -> Iterator[None]:
+    """As whoever sets up a cluster does: operator and storage class come when its API server answers.
+
+    Args:
+        castle: whose.
+        life: that is being raised.
+        more: what else is applied, as soon as the operator's kinds are known.
+    """
     stop = threading.Event()
-    documents = [PROVISIONER, *(json.dumps(each) for each in manifests.documents())]
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "data"}}
+    given = [json.dumps(each) for each in manifests.documents()]
+    crd = next(number for number, each in enumerate(given) if "CustomResourceDefinition" in each)
+    documents = [json.dumps(space), PROVISIONER, *given[: crd + 1], *more, *given[crd + 1 :]]
 
     def apply() -> None:
         left = list(documents)
