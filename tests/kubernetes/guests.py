@@ -84,13 +84,15 @@ def guest_of(host: KubernetesCastle, kubeconfig: str = "") -> Iterator[Guest]:
         made.down()
 
 
-def versions(host: KubernetesCastle, *namespaces: str) -> dict[str, str]:
+KINDS = "statefulsets,deployments,services,secrets,configmaps,persistentvolumeclaims,jobs,cronjobs"
+
+
+def versions(host: KubernetesCastle, *namespaces: str, kinds: str = KINDS) -> dict[str, str]:
     """Kind, name and resourceVersion of what a person would call the database: all that nobody changes by itself.
 
     Status is written all the time by controllers, leases and endpoints by servers: what has a generation is told by
     that, and by its metadata.
     """
-    kinds = "statefulsets,deployments,services,secrets,configmaps,persistentvolumeclaims,postgresclusters,jobs,cronjobs"
     found: dict[str, str] = {}
     for space in namespaces:
         for each in host.objects(kinds, "-n", space):

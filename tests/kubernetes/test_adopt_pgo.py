@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kubernetes.castles import parts
-from tests.kubernetes.guests import Guest, guest_of, limited, versions
+from tests.kubernetes.guests import KINDS, Guest, guest_of, limited
+from tests.kubernetes.guests import versions as versions_of
 from tests.kubernetes.pgo_castles import PgoCastle, pgo_castle
 from tests.systems import CLUSTER
 
@@ -41,6 +42,11 @@ def host() -> Iterator[PgoCastle]:
 def guest(host: PgoCastle) -> Iterator[Guest]:
     with guest_of(host) as made:
         yield made
+
+
+def versions(host: PgoCastle, *namespaces: str) -> dict[str, str]:
+    """Of the operator's objects, too."""
+    return versions_of(host, *namespaces, kinds=f"{KINDS},postgresclusters")
 
 
 def spaces(host: PgoCastle) -> list[str]:

@@ -10,9 +10,9 @@ import re
 from decimal import Decimal
 from typing import Any
 
-_FORM = re.compile(r"([+-]?[0-9]*\.?[0-9]+)(?:([KMGTPE]i)|([kMGTPE])|[eE]([+-]?[0-9]{1,2}))?")
+_FORM = re.compile(r"([+-]?[0-9]*\.?[0-9]+)(?:([KMGTPE]i)|([mkMGTPE])|[eE]([+-]?[0-9]{1,2}))?")
 _BINARY = {f"{letter}i": 1 << 10 * power for power, letter in enumerate("KMGTPE", 1)}
-_DECIMAL = {letter: 1000**power for power, letter in enumerate("kMGTPE", 1)}
+_DECIMAL = {"m": Decimal("0.001"), **{letter: Decimal(1000**power) for power, letter in enumerate("kMGTPE", 1)}}
 
 
 def whole(text: Any) -> int | None:

@@ -232,3 +232,13 @@ async def test_a_server_may_be_silent() -> None:
     with pytest.raises(Unreachable):
         await cluster.get(CONFIG)
     assert cluster.calls == [("ready", ""), ("get", str(CONFIG))]
+
+
+async def test_a_namespace_with_several_objects_goes_whole() -> None:
+    """The first that went took the namespace's end with it, and the second was looked for in vain."""
+    cluster = MemoryCluster()
+    await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "full"}})
+    for name in ("a", "b", "c"):
+        await cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "full"}})
+    await cluster.delete(Ref("v1", "Namespace", "full"))
+    assert [ref for ref in cluster.objects if "full" in (ref.name, ref.namespace)] == []

@@ -14,7 +14,7 @@ GROUP = "external-secrets.io"
 
 
 def wanted(options: ExternalSecretsOptions, request: Request) -> Sequence[Claim]:
-    """Stores are read, ExternalSecrets are asked, the Secrets they make are compared by key."""
+    """Stores and ExternalSecrets are asked by an annotation, the Secrets they make are compared by key."""
     if request.verb is Verb.DRILL and not raised_here(request):
         return []
     found: list[Claim] = []
@@ -23,7 +23,7 @@ def wanted(options: ExternalSecretsOptions, request: Request) -> Sequence[Claim]
     if request.verb in RAISING:
         store, slash, _ = options.store.partition("/")
         kind, space = ("secretstores", store) if slash else ("clustersecretstores", "")
-        found += claims(GROUP, kind, "get list watch", space)
+        found += claims(GROUP, kind, "get list watch patch", space)
         found += claims(GROUP, "externalsecrets", "get list watch patch", space)
         found += claims("", "secrets", "get", space) + explained(space)
     return found

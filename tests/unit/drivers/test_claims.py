@@ -1,0 +1,127 @@
+"""Drivers claim in a cluster just what they use there: what they use and do not claim is refused half-way through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import pytest
+
+from ephemeral_castle.drivers.external_secrets.claims import wanted as of_secrets
+from ephemeral_castle.drivers.flux.claims import wanted as of_flux
+from ephemeral_castle.drivers.postgres.claims import wanted as of_postgres
+from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Treasury, Verb
+from ephemeral_castle.spi.claims import Claim, claims, explained, role
+from ephemeral_castle.spi.driver import Request
+from tests.guarded import GuardedCluster
+from tests.unit.drivers.external_secrets import bed as secrets_bed
+from tests.unit.drivers.flux import bed as flux_bed
+from tests.unit.drivers.flux.samples import SPACE
+from tests.unit.drivers.postgres.board import ON_CLASS, ON_NODE
+from tests.unit.drivers.postgres.board import options as postgres_options
+
+RBAC = "rbac.authorization.k8s.io"
+CLUSTER = Layer("cluster", Role.FOUNDATIONS, "kubeconfig")
+# Kinds of a whole `flux install --export` that the sample of the tests does not have.
+NOT_IN_THE_SAMPLE = {
+    *claims("", "services resourcequotas", "create patch", SPACE),
+    *claims("networking.k8s.io", "networkpolicies", "create patch", SPACE),
+    *claims(RBAC, "clusterroles", "create patch bind escalate"),
+    *claims(RBAC, "clusterrolebindings", "create patch"),
+}
+
+
+def anywhere(found: Iterable[Claim]) -> set[Claim]:
+    """Without namespaces: as a ClusterRole grants them."""
+    return {Claim(each.group, each.resource, each.verb) for each in found}
+
+
+def guarded(api: Any) -> GuardedCluster:
+    return cast("GuardedCluster", api)
+
+
+def test_flux_claims_what_a_raise_a_rest_and_a_wake_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flux_bed, "MemoryCluster", GuardedCluster)
+    used: set[Claim] = set()
+    claimed: set[Claim] = set()
+    bed = flux_bed.Bed(secrets={f"{SPACE}/sops-age": {"age.agekey": "given/age"}})
+    bed.secret("given/age", "a key")
+    parent = {"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": SPACE}
+    for verb in (Verb.RAISE, Verb.RAISE, Verb.WIPE, Verb.RESTORE):
+        bed.verb(verb)
+        guarded(bed.api).used.clear()
+        bed.play(bed.all)
+        bed.api.put({"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "spec": {},
+                     "metadata": {"name": "wiki", "namespace": SPACE, "labels": parent}})  # fmt: skip
+        mine = anywhere(of_flux(bed.options, bed.request))
+        assert anywhere(guarded(bed.api).used) - mine == set(), verb
+        used |= anywhere(guarded(bed.api).used)
+        claimed |= mine
+    assert claimed - used <= anywhere(NOT_IN_THE_SAMPLE) | anywhere(explained()), sorted(map(str, claimed - used))
+
+
+def test_with_just_its_claims_flux_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flux_bed, "MemoryCluster", GuardedCluster)
+    bed = flux_bed.Bed()
+    guarded(bed.api).granted = set(of_flux(bed.options, bed.request))
+    bed.play(bed.all)
+
+
+def test_external_secrets_claims_what_it_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrets_bed, "MemoryCluster", GuardedCluster)
+    bed = secrets_bed.Bed()
+
+    async def raised() -> None:
+        bed.store("False", "InvalidProviderConfig")
+        bed.api.later(1.0, bed.store)
+        bed.api.put(secrets_bed.external())
+        for each in bed.steps():
+            await bed.step(each.action)
+
+    bed.play(raised)
+    claimed = anywhere(of_secrets(bed.options, bed.request))
+    used = anywhere(guarded(bed.api).used)
+    assert used - claimed == set()
+    assert claimed - used <= anywhere(explained())
+
+
+FOREIGN = Site("home", (CLUSTER, Layer("database", Role.TREASURES, "postgres", ("cluster",))))
+OWN = Site("lab", (Layer("machines", Role.GROUND, "podman"), *FOREIGN.layers))
+
+
+def request(verb: Verb, site: Site = FOREIGN) -> Request:
+    return Request(verb, Castle("home", Treasury("b", "home"), {site.name: site}), site)
+
+
+def test_a_drill_asked_the_living_external_secrets_of_a_cluster_that_castle_does_not_raise() -> None:
+    """It annotated every one of them, though a drill touches nothing that lives."""
+    from ephemeral_castle.drivers.external_secrets import steps
+
+    options = secrets_bed.Bed().options
+    assert steps.plan(secrets_bed.LAYER, options, request(Verb.DRILL)) == []
+    assert list(of_secrets(options, request(Verb.DRILL))) == []
+    assert steps.plan(secrets_bed.LAYER, options, request(Verb.DRILL, OWN)) != []
+
+
+def test_a_database_claims_volumes_and_nodes_only_where_it_has_them() -> None:
+    on_node = of_postgres(postgres_options(**ON_NODE), request(Verb.RAISE))
+    on_class = of_postgres(postgres_options(**ON_CLASS, expose="clusterip"), request(Verb.RAISE))
+    assert Claim("", "persistentvolumes", "create") in on_node
+    assert Claim("", "nodes", "list") in on_node
+    assert {each.verb for each in on_class if each.resource == "persistentvolumes"} == {"list"}
+    assert not [each for each in on_class if each.resource == "nodes"]
+    assert list(of_postgres(postgres_options(**ON_NODE), request(Verb.DRILL))) == []
+
+
+def test_a_role_names_every_claim_once_and_has_no_wildcard() -> None:
+    wanted = [
+        *claims("", "pods pods/exec", "get"),
+        *claims("", "pods", "get list", "data"),
+        *claims("apps", "x", "get"),
+    ]
+    made = role("castle-home", wanted)
+    assert made["rules"] == [
+        {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
+        {"apiGroups": ["apps"], "resources": ["x"], "verbs": ["get"]},
+    ]
