@@ -64,7 +64,7 @@ def subject(site: Site, objects: Sequence[Manifest], kind: type[Subject] = Livin
         make=PgoDriver,
         layer=LAYER,
         options=PgoOptions.model_validate(OPTIONS),
-        castle=Castle("lab", Treasury("bucket", "lab"), {site.name: site}),
+        castle=Castle("lab", Treasury("bucket", "lab", endpoint="https://s3.example.org"), {site.name: site}),
         site=site,
         record=Record(CREATED, "lab", "age1toy", 1, site=site.name, computer="computer-1", writers={"1": "w"}),
         given=given,

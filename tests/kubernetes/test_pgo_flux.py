@@ -26,7 +26,11 @@ from ephemeral_castle.world.kubernetes import HttpCluster
 from tests.kubernetes.control import ROOT, Control
 from tests.kubernetes.fluxes import SPACE, RealBed, flux, missing
 
-pytestmark = pytest.mark.kubernetes
+pytestmark = [
+    pytest.mark.kubernetes,
+    pytest.mark.evidence("real", "api-server", "kustomize-controller"),
+    pytest.mark.evidence("stand-in", "pgo", "source-controller"),
+]
 DB = Ref("postgres-operator.crunchydata.com/v1beta1", "PostgresCluster", "tazlab-db", "data")
 UNIT = Ref("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "data", SPACE)
 WORD = Ref("v1", "ConfigMap", "castle-life", SPACE)
@@ -42,7 +46,7 @@ SUBSTITUTE = {"substituteFrom": [{"kind": "ConfigMap", "name": WORD.name}]}
 
 def tree() -> str:
     """The PostgresCluster of the guide, word for word."""
-    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/guides/pgo.md").read_text(), re.DOTALL)
+    blocks: list[str] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/guides/pgo.md").read_text(), re.DOTALL)
     return next(each for each in blocks if "${database_birth_key}" in each)
 
 

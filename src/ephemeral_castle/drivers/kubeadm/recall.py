@@ -10,9 +10,10 @@ import asyncio
 import re
 from collections.abc import Iterable
 
-from ephemeral_castle.drivers.kubeadm.part import REACHED, Part
+from ephemeral_castle.drivers.kubeadm.part import Part
 from ephemeral_castle.errors import CastleError
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi.part import REACHED
 
 LIST = "timeout 10 ctr -n k8s.io images ls -q"
 MOST = 100  # images of one node

@@ -247,7 +247,10 @@ async def test_a_wipe_deletes_what_it_listed_and_takes_the_word_back_first() -> 
     there.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}})
     word = Ref("v1", "ConfigMap", "castle-life", "flux-system")
     there.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": word.name, "namespace": word.namespace}})
-    given = {"options": options(by="git"), "record": SimpleNamespace(id=marks(2)["castle.id"], lineage={}, life=2)}
+    given: dict[str, Any] = {
+        "options": options(by="git"),
+        "record": SimpleNamespace(id=marks(2)["castle.id"], lineage={}, life=2),
+    }
     listed = await part(Listing, there, **given).observe()
     assert [each["name"] for each in listed.facts["inventory"]] == ["db", "db-a-x-pgdata"]
     clear = part(Clear, there, found={"database.inventory": listed.facts}, **given)
