@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ephemeral_castle import __version__
 from ephemeral_castle.cli import wiring
 from ephemeral_castle.cli.drilling import rehearsed, room_at
-from ephemeral_castle.cli.places import places
+from ephemeral_castle.cli.places import Places, places
 from ephemeral_castle.cli.worlds import enclosure_of, is_root
 from ephemeral_castle.definition.template import Answers, definition_text
 from ephemeral_castle.definition.timers import systemd_text
@@ -118,7 +118,14 @@ async def take_down(castle: Castle, site: Site, progress: Any) -> dict[str, Any]
         await asyncio.to_thread(shutil.rmtree, path)
     for lock in locks:
         lock.release()
-    return {"castle": castle.name, "removed": [*drilled, enclosure.name, *removed], "kept": [str(where.images)]}
+    return {"castle": castle.name, "removed": [*drilled, enclosure.name, *removed], "kept": stays(castle, where)}
+
+
+def stays(castle: Castle, where: Places) -> list[str]:
+    """What `take_down` leaves: the key file, which may be the only copy, a treasury elsewhere, and built images."""
+    treasury, keys = castle.treasury, Path(castle.treasury.keys)
+    elsewhere = [] if treasury.server else [f"s3://{treasury.bucket}/{treasury.prefix}"]
+    return [*([str(keys)] if keys.exists() else []), *elsewhere, str(where.images)]
 
 
 def card(castle: Castle, site: Site) -> dict[str, Any]:
