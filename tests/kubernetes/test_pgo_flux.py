@@ -28,8 +28,8 @@ from tests.kubernetes.fluxes import SPACE, RealBed, flux, missing
 
 pytestmark = [
     pytest.mark.kubernetes,
-    pytest.mark.evidence("real", "api-server", "kustomize-controller"),
-    pytest.mark.evidence("stand-in", "pgo", "source-controller"),
+    pytest.mark.evidence("real", "api-server", "kustomize-controller", "git"),
+    pytest.mark.evidence("stand-in", "source-controller", "pgo"),
 ]
 DB = Ref("postgres-operator.crunchydata.com/v1beta1", "PostgresCluster", "tazlab-db", "data")
 UNIT = Ref("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "data", SPACE)
@@ -46,7 +46,7 @@ SUBSTITUTE = {"substituteFrom": [{"kind": "ConfigMap", "name": WORD.name}]}
 
 def tree() -> str:
     """The PostgresCluster of the guide, word for word."""
-    blocks: list[str] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/guides/pgo.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/guides/pgo.md").read_text(), re.DOTALL)
     return next(each for each in blocks if "${database_birth_key}" in each)
 
 
