@@ -18,7 +18,7 @@ from tests.unit.drivers.kubeadm import bed
 pytestmark = pytest.mark.evidence("simulated", "kubeadm")
 
 COREFILE = coredns.corefile((), {"rehearsal": "10.0.0.1"})
-LOOKS = ('echo "digest', "/dev/tcp", "max_user_instances", "podman ps", "cat /etc/", "images ls -q")
+LOOKS = ('echo "digest', "/dev/tcp", "max_user_instances", "podman ps", "cat /etc/")
 
 
 def given(verb: Verb) -> Collection[str]:

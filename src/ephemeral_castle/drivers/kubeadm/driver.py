@@ -81,18 +81,10 @@ class KubeadmDriver:
         from ephemeral_castle.drivers.kubeadm.gone import Gone
         from ephemeral_castle.drivers.kubeadm.join import Join
         from ephemeral_castle.drivers.kubeadm.prepare import Check, Cold, Image, Wake
-        from ephemeral_castle.drivers.kubeadm.recall import Recall
         from ephemeral_castle.drivers.kubeadm.up import Configure, Up
         from ephemeral_castle.drivers.kubeadm.whole import Dns, Nodes
 
-        parts: dict[str, Any] = {
-            "check": Check,
-            "cold": Cold,
-            "image": Image,
-            "wake": Wake,
-            "gone": Gone,
-            "recall": Recall,
-        }
+        parts: dict[str, Any] = {"check": Check, "cold": Cold, "image": Image, "wake": Wake, "gone": Gone}
         parts |= {"endpoint": Up, "node": Configure, "init": Init, "join": Join, "dns": Dns, "nodes": Nodes}
         part = parts[step.action.partition("-")[0]]
         return part(ctx, self._desk(ctx), str(step.params.get("machine", "")))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,10 +77,6 @@ class Part(part.Part[KubeadmOptions]):
     async def cluster(self, *, old: bool = False) -> Cluster:
         """The API server of this life, or of the old one."""
         return await self.desk.cluster(self.ctx, self.ctx.old_life if old else self.ctx.life)
-
-    def facts_of(self, action: str) -> Mapping[str, Any]:
-        """Facts of another step of this layer; empty where it did not run."""
-        return self.ctx.facts(f"{self.layer}.{action}")
 
     async def addresses(self, *, old: bool = False) -> dict[str, str]:
         """Of all nodes by name."""

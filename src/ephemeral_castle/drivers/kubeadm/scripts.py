@@ -27,12 +27,10 @@ echo "member $(cat /etc/castle/member 2>/dev/null)"
 exit 0
 """
 
-# Takes a tar archive of files, puts them in place, and brings containerd up. Arguments: digest of the files, version,
-# what is pulled ahead (no, control, worker), and images besides.
+# Takes a tar archive of files, puts them in place, and brings containerd up.
 CONFIGURE = f"""\
 set -eu
 digest=$1 version=$2 prefetch=$3
-shift 3
 tries=0
 until [ -p /run/castle/start ]; do # its first process may just be making it
   tries=$((tries + 1))
@@ -71,7 +69,6 @@ until [ -S {SOCKET} ] && ctr version >/dev/null 2>&1; do
   [ $tries -lt 400 ] || {{ tail -n 3 /var/log/castle/containerd.log >&2; exit 92; }}
   sleep 0.05
 done
-printf '%s\\n' "$@" > /run/castle/ahead
 [ "$prefetch" = no ] || setsid /etc/castle/node prefetch "$prefetch" </dev/null >>/var/log/castle/prefetch.log 2>&1 &
 echo "$digest" > /etc/castle/digest
 """
@@ -163,9 +160,6 @@ prefetch)
         ctr -n k8s.io images pull --hosts-dir /etc/containerd/certs.d "$image" || true ;;
     esac
   done < /etc/castle/images
-  # Three at a time, behind all that is waited for. One that nobody has any more is pulled in vain.
-  [ ! -s /run/castle/ahead ] ||
-    xargs -r -n 1 -P 3 nice ctr -n k8s.io images pull --hosts-dir /etc/containerd/certs.d < /run/castle/ahead || true
   ;;
 esac
 """

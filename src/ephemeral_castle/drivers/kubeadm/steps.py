@@ -31,11 +31,6 @@ def plan(layer: Layer, options: KubeadmOptions, request: Request) -> Sequence[St
             _step(layer, "wake", "the cluster of the standing life", Phase.PREPARE, Effect.CONVERGE,
                   needs=("old-machines?",), provides=("old-cluster",), recheck=True, weight=0.5)
         )  # fmt: skip
-    if request.verb is Verb.REBIRTH and options.workers:
-        steps.append(
-            _step(layer, "recall", "images that the standing nodes have", Phase.PREPARE, Effect.READ,
-                  needs=("old-machines?",), retry=Retry(attempts=1), deadline=40.0, weight=0.2)
-        )  # fmt: skip
     if request.verb in DESTROYING and options.endpoint == HERE:
         steps.append(
             _step(layer, "gone", "remove the load balancer of the old life", Phase.DESTROY, Effect.IRREVERSIBLE,
@@ -111,8 +106,8 @@ def _endpoint(layer: Layer, request: Request) -> list[Step]:
 def _configure(layer: Layer, node: Node) -> Step:
     return _step(
         layer, f"node-{node.name}", f"containerd and files of a node on {node.name}", Phase.APPLY, Effect.CONVERGE,
-        needs=(f"machine:{node.name}", f"{layer.id}.check", f"{layer.id}.recall?"),
-        params={"v": 1, "machine": node.name}, recheck=True, weight=1,
+        needs=(f"machine:{node.name}", f"{layer.id}.check"), params={"v": 1, "machine": node.name}, recheck=True,
+        weight=1,
     )  # fmt: skip
 
 

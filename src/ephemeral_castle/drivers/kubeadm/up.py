@@ -71,7 +71,6 @@ class Configure(Part):
         files = await self.files(machine)
         prefetch = "no" if self.node.first else "control" if self.node.control else "worker"
         command = ["sh", "-c", scripts.CONFIGURE, "castle-node", digest_of(files), self.options.version, prefetch]
-        command += self.facts_of("recall").get("images", {}).get(self.name, [])
         result = await machine.transport.run(command, stdin=packed(files), timeout=90)
         if not result.ok:
             raise self._failed(result)

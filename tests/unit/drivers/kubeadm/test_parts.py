@@ -17,7 +17,6 @@ from ephemeral_castle.drivers.kubeadm.gone import Gone
 from ephemeral_castle.drivers.kubeadm.join import JOINING, Join
 from ephemeral_castle.drivers.kubeadm.look import look, settled
 from ephemeral_castle.drivers.kubeadm.prepare import Check, Wake
-from ephemeral_castle.drivers.kubeadm.recall import Recall, names
 from ephemeral_castle.drivers.kubeadm.up import Configure, Up
 from ephemeral_castle.drivers.kubeadm.whole import Dns, Nodes
 from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient, Unreachable
@@ -411,38 +410,3 @@ async def test_a_computer_that_watches_too_few_files_for_another_cluster_is_refu
         assert "100 of 128" in raised.value.why
     else:
         assert (await seen(Check, played)).state is REACHED
-
-
-# --- images that are pulled while the cluster is born
-
-
-def test_images_are_known_by_names_that_a_registry_can_be_asked_for() -> None:
-    listed = [
-        "docker.io/library/busybox:1.35.0", "sha256:aaaa", "localhost/castle-postgres:4fba8afd1c43",
-        "docker.io/library/busybox@sha256:bbbb", "registry.example:5000/a/b:v1", "--config=/etc/shadow", "no-tag/x", "",
-        "docker.io/library/busybox:1.35.0",
-    ]  # fmt: skip
-    assert names(listed) == [
-        "docker.io/library/busybox:1.35.0", "localhost/castle-postgres:4fba8afd1c43", "registry.example:5000/a/b:v1",
-    ]  # fmt: skip
-
-
-async def test_workers_of_the_next_life_pull_what_those_of_the_last_one_had() -> None:
-    played = born()
-    played.old_life = 1
-    played.machines["data"].fails["images"] = Result(0, "docker.io/library/caddy:2\nsha256:aaaa\n", "")
-    played.machines["edge"].silent = True
-    found = await seen(Recall, played)
-    assert found.facts == {"images": {"data": ["docker.io/library/caddy:2"], "edge": []}}
-    played.known["cluster.recall"] = dict(found.facts)
-    await part(Configure, played, "data").act()
-    assert played.machines["data"].configured[-2:] == ["worker", "docker.io/library/caddy:2"]
-    played.machines["edge"].silent = False
-    await part(Configure, played, "edge").act()
-    assert played.machines["edge"].configured[-1] == "worker"
-
-
-async def test_nobody_is_asked_for_images_when_the_end_has_begun() -> None:
-    played = born()
-    played.passed = True
-    assert (await seen(Recall, played)).waived

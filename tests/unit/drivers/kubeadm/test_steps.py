@@ -69,11 +69,3 @@ def test_a_cold_rebirth_drops_the_image_once_nothing_stands_on_it() -> None:
     assert found["cluster.cold"].needs == ("cluster.gone",)
     assert found["cluster.image-cold"].needs == ("cluster.cold",)
     assert "cluster.image-cold" in found["cluster.endpoint"].needs
-
-
-def test_only_a_rebirth_recalls_images_and_no_node_waits_for_a_run_that_does_not() -> None:
-    found = plan(Verb.REBIRTH)
-    assert (found["recall"].phase, found["recall"].effect) == (Phase.PREPARE, Effect.READ)
-    assert "cluster.recall?" in found["node-data"].needs
-    assert all("recall" not in plan(verb) for verb in Verb if verb is not Verb.REBIRTH)
-    assert "recall" not in plan(Verb.REBIRTH, {"workers": []})
