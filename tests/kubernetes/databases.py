@@ -21,7 +21,7 @@ layers:
   cluster: {{role: foundations, needs: [machines]}}
   database: {{role: treasures, needs: [cluster]}}
   answers: {{role: proof, needs: [database]}}
-sites:
+{probe_role}sites:
   here:
     reach: {{registry: "{registry}"}}
     layers:
@@ -44,7 +44,8 @@ sites:
         heartbeat: 1s
         fence_timeout: 5s
       answers: {{driver: postgres-probe, database: database}}
-"""
+{probe}"""
+PROBE = "  inside: {role: proof, needs: [cluster]}\n", "      inside: {driver: kubernetes-probe, claim: true}\n"
 KUBECTL = ("env", "KUBECONFIG=/etc/kubernetes/admin.conf", "/opt/kubernetes/kubectl")
 PSQL = ("exec", "-n", "data", "database-0", "-c", "postgres", "--", "psql", "-qAtX", "-h", "/tmp", "-U", "postgres")
 
@@ -52,14 +53,17 @@ PSQL = ("exec", "-n", "data", "database-0", "-c", "postgres", "--", "psql", "-qA
 class DatabaseCastle(KubernetesCastle):
     """One node for the control plane, one for the database."""
 
-    def __init__(self, base: Path, given: Parts, home: str = "node: data") -> None:
-        self.home = home
+    def __init__(self, base: Path, given: Parts, home: str = "node: data", *, probed: bool = False) -> None:
+        self.home, self.probed = home, probed
         super().__init__(base, given, workers=("data",))
         (base / "init.sql").write_text(INIT)
 
     def write(self, **_: str) -> None:
         """Writes the definition."""
+        role, probe = PROBE if self.probed else ("", "")
         text = DEFINITION.format(
+            probe_role=role,
+            probe=probe,
             name=self.name,
             home=self.home,
             treasury=self.treasury,
@@ -77,10 +81,10 @@ class DatabaseCastle(KubernetesCastle):
 
 
 @contextlib.contextmanager
-def castle_of(given: Parts, home: str = "node: data") -> Iterator[DatabaseCastle]:
-    """A castle that is not raised yet; no trace of it stays."""
+def castle_of(given: Parts, home: str = "node: data", *, probed: bool = False) -> Iterator[DatabaseCastle]:
+    """A castle that is not raised yet; no trace of it stays. `probed`: what pods see is proven, too."""
     base = Path(tempfile.mkdtemp(prefix="castle-kubernetes-", dir="/var/tmp"))
-    made = DatabaseCastle(base, given, home)
+    made = DatabaseCastle(base, given, home, probed=probed)
     try:
         yield made
     finally:

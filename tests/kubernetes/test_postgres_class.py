@@ -49,7 +49,7 @@ def provisioned(castle: DatabaseCastle, life: int) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def castle() -> Iterator[DatabaseCastle]:
-    with parts() as given, castle_of(given, home="storage_class: local-path") as made:
+    with parts() as given, castle_of(given, home="storage_class: local-path", probed=True) as made:
         images = [str(ROOT / "scripts/kubernetes"), "images", f"http://{given.registry}", "local-path-provisioner"]
         subprocess.run(images, check=True, timeout=600)
         with provisioned(made, 1):
@@ -69,6 +69,32 @@ def test_it_is_reborn_onto_new_volumes_of_its_class(castle: DatabaseCastle) -> N
     # Nothing in it is root: the class hands volumes over, and the kubelet their groups.
     pod = castle.objects("pods", "-n", "data", "-l", "castle.part=database")[0]["spec"]
     assert all("runAsUser" not in each["securityContext"] for each in pod["initContainers"])
+
+
+SECOND = """\
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: second, annotations: {storageclass.kubernetes.io/is-default-class: "true"}}
+provisioner: rancher.io/local-path
+"""
+
+
+def test_pods_reached_names_themselves_and_a_volume_and_nothing_of_that_stays(castle: DatabaseCastle) -> None:
+    assert castle.facts("inside/inside")["nodes"] == ["data"]
+    gone = {each["metadata"]["name"]: each["status"]["phase"] for each in castle.objects("namespaces")}
+    assert gone.get("castle-probe", "Terminating") == "Terminating"
+
+
+def test_two_default_classes_stop_a_rebirth_while_nothing_is_lost(castle: DatabaseCastle) -> None:
+    life = castle.life()
+    castle.kubectl("apply", "-f", "-", stdin=SECOND)
+    refused = castle.rebirth(ok=False)
+    assert refused.returncode == 9
+    assert "2 storage classes are the default one (local-path, second)" in refused.stderr + refused.stdout
+    assert "nothing was changed" in refused.stderr + refused.stdout
+    assert castle.life() == life
+    assert castle.sql("select count(*) > 0 from ledger", life=life) == "t"
+    castle.kubectl("delete", "storageclass", "second")
 
 
 def test_a_seal_is_opened_again_on_the_same_volumes(castle: DatabaseCastle) -> None:
