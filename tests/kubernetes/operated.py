@@ -55,7 +55,7 @@ sites:
         fence_timeout: 10s
       answers: {{driver: postgres-probe, database: database}}
 """
-PROVISIONER = (Path(__file__).parent / "local_path.yaml").read_text()
+PROVISIONER = (ROOT / "examples/tazlab/repository/operators/lab/storage/local-path.yaml").read_text()
 APPLY = f'printf %s "$1" | {" ".join(KUBECTL)} apply --server-side --force-conflicts -f -'
 LEADER = f"{names.CLUSTER}=db,{names.ROLE}=master"
 PSQL = ("psql", "-qAtX", "-h", "/tmp/postgres", "-U", "postgres")
