@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+import ephemeral_castle
+from ephemeral_castle.cli import catalog
+from ephemeral_castle.drivers.cert_manager import steps as cert_steps
+from ephemeral_castle.drivers.cert_manager.options import CertManagerOptions
 from ephemeral_castle.drivers.external_secrets.claims import wanted as of_secrets
 from ephemeral_castle.drivers.flux.claims import wanted as of_flux
 from ephemeral_castle.drivers.postgres.claims import wanted as of_postgres
+from ephemeral_castle.drivers.postgres.pgo import PgoDriver
 from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Treasury, Verb
 from ephemeral_castle.spi.claims import Claim, claims, explained, role
 from ephemeral_castle.spi.driver import Request
+from ephemeral_castle.spi.options import read_options
 from tests.guarded import GuardedCluster
 from tests.unit.drivers.external_secrets import bed as secrets_bed
 from tests.unit.drivers.flux import bed as flux_bed
 from tests.unit.drivers.flux.samples import SPACE
+from tests.unit.drivers.postgres import operated
 from tests.unit.drivers.postgres.board import ON_CLASS, ON_NODE
 from tests.unit.drivers.postgres.board import options as postgres_options
 
@@ -86,7 +96,10 @@ def test_external_secrets_claims_what_it_uses(monkeypatch: pytest.MonkeyPatch) -
 
 
 FOREIGN = Site("home", (CLUSTER, Layer("database", Role.TREASURES, "postgres", ("cluster",))))
-OWN = Site("lab", (Layer("machines", Role.GROUND, "podman"), *FOREIGN.layers))
+OWN = Site(
+    "lab",
+    (Layer("machines", Role.GROUND, "podman"), replace(CLUSTER, needs=("machines",)), *FOREIGN.layers[1:]),
+)
 
 
 def request(verb: Verb, site: Site = FOREIGN) -> Request:
@@ -125,3 +138,33 @@ def test_a_role_names_every_claim_once_and_has_no_wildcard() -> None:
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
         {"apiGroups": ["apps"], "resources": ["x"], "verbs": ["get"]},
     ]
+
+
+def test_every_driver_that_enters_a_cluster_says_what_it_claims() -> None:
+    """One that forgets is refused half-way through by an account that has just the printed rights."""
+    source = Path(ephemeral_castle.__file__).parent
+    for name in catalog.driver_names():
+        made = catalog.driver_class(name)
+        folder = Path(str(inspect.getfile(made))).parent
+        texts = [file.read_text() for file in folder.rglob("*.py")] if folder.parent != source else []
+        enters = any("ctx.cluster(" in text for text in texts)
+        assert hasattr(made, "claims") or not enters or name == "kubeadm", name  # kubeadm is its own administrator
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+def test_an_operators_database_claims_by_its_own_options(verb: Verb) -> None:
+    """It took the claims of a database without an operator, which has options that this one has not."""
+    found = list(PgoDriver().claims(FOREIGN.layers[1], operated.options(), request(verb)))
+    assert (found == []) == (verb is Verb.DRILL)
+    if found:
+        assert Claim("postgres-operator.crunchydata.com", "postgresclusters", "delete", "data") in found
+    in_git = PgoDriver().claims(FOREIGN.layers[1], operated.options(by="git"), request(Verb.RAISE))
+    assert Claim("", "configmaps", "create", "flux-system") in in_git
+
+
+def test_a_drill_wrote_certificates_into_a_cluster_that_castle_does_not_raise() -> None:
+    carried = [{"namespace": "web", "name": "site", "secret": "site-tls", "layer": "tls", "issuer": {"name": "ca"}}]
+    options = read_options(CertManagerOptions, {"carried": carried})
+    layer = Layer("certs", Role.GATES, "cert-manager", ("cluster",))
+    assert cert_steps.plan(layer, options, request(Verb.DRILL)) == []
+    assert cert_steps.plan(layer, options, request(Verb.DRILL, OWN)) != []

@@ -133,7 +133,8 @@ def test_a_store_that_is_not_ready_brings_no_secret() -> None:
 @pytest.mark.parametrize(
     ("text", "size"),
     [("4Gi", 4 << 30), ("500M", 500_000_000), ("0.5", 1), ("1e9", 10**9), ("1.5Ki", 1536), ("10", 10), ("100m", 1),
-     ("1500m", 2), (None, None), ("much", None)],
+     ("1500m", 2),
+     (None, None), ("much", None)],
 )  # fmt: skip
 def test_quantities_are_read_as_kubernetes_writes_them(text: str | None, size: int | None) -> None:
     assert whole(text) == size

@@ -9,6 +9,7 @@ from ephemeral_castle.drivers.cert_manager import steps
 from ephemeral_castle.drivers.cert_manager.options import CertManagerOptions
 from ephemeral_castle.model.castle import Layer
 from ephemeral_castle.model.step import Observation, Step
+from ephemeral_castle.spi.claims import Claim
 from ephemeral_castle.spi.driver import Context, Request
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ class CertManagerDriver:
     def plan(self, layer: Layer, options: CertManagerOptions, request: Request, /) -> Sequence[Step]:
         """See `steps.plan`."""
         return steps.plan(layer, options, request)
+
+    def claims(self, layer: Layer, options: CertManagerOptions, request: Request, /) -> Sequence[Claim]:
+        """See `claims.wanted`."""
+        from ephemeral_castle.drivers.cert_manager.claims import wanted
+
+        return wanted(options, request)
 
     async def observe(self, step: Step, ctx: Context, /) -> Observation:
         """Looks."""

@@ -9,6 +9,7 @@ from ephemeral_castle.drivers.cert_manager.options import CertManagerOptions
 from ephemeral_castle.model.castle import Layer, Verb
 from ephemeral_castle.model.step import Effect, Phase, Retry, Step
 from ephemeral_castle.spi.driver import Request
+from ephemeral_castle.spi.ways import raised_here
 
 NAME = "cert-manager"
 RAISING = (Verb.REBIRTH, Verb.RAISE, Verb.DRILL)
@@ -18,8 +19,8 @@ ROOM = 60.0  # seconds beside the wait itself
 
 def plan(layer: Layer, options: CertManagerOptions, request: Request) -> Sequence[Step]:
     """The Secrets first, before anybody applies the Certificates; then these must be Ready."""
-    if request.verb not in RAISING:
-        return []
+    if request.verb not in RAISING or (request.verb is Verb.DRILL and not raised_here(request)):
+        return []  # a drill beside a living cluster writes nothing into that
     owners = dict.fromkeys(each.layer for each in options.carried)
     names = ", ".join(each.name for each in options.carried[:3]) + (", ..." if len(options.carried) > 3 else "")
     carried = _step(layer, "carried", f"key and chain for {names}", Phase.APPLY,

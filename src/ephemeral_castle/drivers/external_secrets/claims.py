@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ephemeral_castle.drivers.external_secrets.options import ExternalSecretsOptions
-from ephemeral_castle.drivers.external_secrets.steps import RAISING, raised_here
+from ephemeral_castle.drivers.external_secrets.steps import RAISING
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.spi.claims import Claim, claims, explained
 from ephemeral_castle.spi.driver import Request
+from ephemeral_castle.spi.ways import raised_here
 
 GROUP = "external-secrets.io"
 

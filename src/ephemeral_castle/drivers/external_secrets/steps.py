@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ephemeral_castle.drivers.external_secrets.options import ExternalSecretsOptions
-from ephemeral_castle.model.castle import Layer, Role, Verb
+from ephemeral_castle.model.castle import Layer, Verb
 from ephemeral_castle.model.step import Effect, Phase, Retry, Step
 from ephemeral_castle.spi.driver import Request
+from ephemeral_castle.spi.ways import raised_here
 
 NAME = "external-secrets"
 RAISING = (Verb.REBIRTH, Verb.RAISE, Verb.DRILL)
@@ -30,11 +31,6 @@ def plan(layer: Layer, options: ExternalSecretsOptions, request: Request) -> Seq
         )  # fmt: skip
     stays_away = request.verb is Verb.DRILL and not raised_here(request)  # else it would ask the living ones
     return [*steps, *_raise(layer, options)] if request.verb in RAISING and not stays_away else steps
-
-
-def raised_here(request: Request) -> bool:
-    """Whether the cluster stands on machines that castle makes."""
-    return any(layer.role is Role.GROUND for layer in request.site.layers)
 
 
 def _raise(layer: Layer, options: ExternalSecretsOptions) -> list[Step]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ephemeral_castle.drivers.flux.options import FluxOptions
-from ephemeral_castle.drivers.flux.steps import RAISING, SEALING, raised_here
+from ephemeral_castle.drivers.flux.steps import RAISING, SEALING
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.spi.claims import Claim, claims, explained
 from ephemeral_castle.spi.driver import Request
+from ephemeral_castle.spi.ways import raised_here
 
 KUSTOMIZE, SOURCE, HELM = (f"{each}.toolkit.fluxcd.io" for each in ("kustomize", "source", "helm"))
 RBAC = "rbac.authorization.k8s.io"
@@ -35,6 +36,7 @@ def _components(namespace: str) -> list[Claim]:
         *claims("", "serviceaccounts services resourcequotas", "create patch", namespace),
         *claims("networking.k8s.io", "networkpolicies", "create patch", namespace),
         *claims("apps", "deployments", f"{PUT} list watch", namespace),
+        *claims("apps", "deployments", "list"),  # titles of all controllers, for the report
         *claims("apiextensions.k8s.io", "customresourcedefinitions", f"{PUT} list watch"),
         *claims(RBAC, "clusterroles", "create patch bind escalate"),
         *claims(RBAC, "clusterrolebindings", "create patch"),

@@ -9,6 +9,7 @@ from ephemeral_castle.drivers.flux.options import FluxOptions
 from ephemeral_castle.model.castle import Layer, Role, Verb
 from ephemeral_castle.model.step import Effect, Phase, Retry, Step
 from ephemeral_castle.spi.driver import Request
+from ephemeral_castle.spi.ways import raised_here
 
 SEALING = (Verb.REBIRTH, Verb.WIPE, Verb.SEAL)
 RAISING = (Verb.REBIRTH, Verb.RAISE, Verb.DRILL)
@@ -42,11 +43,6 @@ def _opened(layer: Layer, request: Request) -> tuple[str, ...]:
     """What must be open before the units can be: the needed layers that stand in the cluster, not the cluster."""
     below = {each.id: each.role for each in request.site.layers if each.role not in (Role.GROUND, Role.FOUNDATIONS)}
     return tuple(f"open:{need}?" for need in layer.needs if need in below)
-
-
-def raised_here(request: Request) -> bool:
-    """Whether the cluster stands on machines that castle makes."""
-    return any(layer.role is Role.GROUND for layer in request.site.layers)
 
 
 def _source(layer: Layer) -> Step:

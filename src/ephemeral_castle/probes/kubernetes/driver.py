@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ephemeral_castle.model.castle import Layer, Verb
 from ephemeral_castle.model.step import Effect, Observation, Phase, Retry, State, Step
 from ephemeral_castle.probes.kubernetes.options import KubernetesOptions
+from ephemeral_castle.spi.claims import Claim
 from ephemeral_castle.spi.driver import Context, Request
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ class KubernetesProbe:
                       effect=Effect.CONVERGE, needs=(pods.id, *serving), provides=("served", f"served:{layer.id}"),
                       deadline=limit, retry=Retry(attempts=1), clock="served", weight=1)  # fmt: skip
         return [*steps, pods, inside]
+
+    def claims(self, layer: Layer, options: KubernetesOptions, request: Request, /) -> Sequence[Claim]:
+        """See `claims.wanted`."""
+        from ephemeral_castle.probes.kubernetes.claims import wanted
+
+        return wanted(options, request)
 
     async def observe(self, step: Step, ctx: Context, /) -> Observation:
         """Looks; what only the act can know is not reached."""

@@ -12,6 +12,7 @@ from ephemeral_castle.drivers.postgres.pgo.options import PgoOptions
 from ephemeral_castle.drivers.postgres.steps import RAISING
 from ephemeral_castle.model.castle import Layer
 from ephemeral_castle.model.step import Step
+from ephemeral_castle.spi.claims import Claim
 from ephemeral_castle.spi.driver import Context, Request
 
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ class PgoDriver(PostgresDriver):
     def plan(self, layer: Layer, options: Any, request: Request, /) -> Sequence[Step]:
         """See `steps.plan`."""
         return steps.plan(layer, options, request)
+
+    def claims(self, layer: Layer, options: Any, request: Request, /) -> Sequence[Claim]:
+        """See `claims.wanted`."""
+        from ephemeral_castle.drivers.postgres.pgo.claims import wanted
+
+        return wanted(options, request)
 
     def reads(self, layer: Layer, options: Any, request: Request, /) -> Mapping[str, str]:
         """The init SQL, which a first birth reads."""
