@@ -181,12 +181,19 @@ SYSTEMS = {
         "`castle status`",
         pinned="testbed/kubernetes/kubernetes/go.mod",
     ),
+    "existing": System(
+        "a cluster that somebody else raised",
+        "`kubeconfig`: which one it is, version, rights; `castle adopt`",
+        "Kubernetes 1.36.3",
+        "`castle doctor`, [adopt](../guides/adopt.md)",
+        "raised by another castle on this computer; no vendor's and no cloud's was tried",
+    ),
     "kubernetes": System(
         "Kubernetes",
         "`postgres` with `namespace`: StatefulSet, volumes on a node or of a class, Services",
         "1.36.3, raised by the driver `kubeadm`",
         "[how](../guides/database-on-kubernetes.md)",
-        "load balancers, and the wipe in a cluster that castle did not raise, in memory only",
+        "load balancers in memory only",
         pinned="testbed/kubernetes/kubernetes/go.mod",
     ),
     "guest": System(
@@ -259,7 +266,7 @@ SYSTEMS = {
     ),
     "pgo": System(
         "CrunchyData's PostgreSQL operator (PGO)",
-        "`pgo`: PostgresCluster, restore, PgBouncer, admission policy",
+        "`pgo`: PostgresCluster, restore, PgBouncer, admission policy; `pgbackrest`: its return rehearsed",
         "6.0.3, the fields that the stand-in serves",
         "[PGO](../guides/pgo.md)",
         "the operator is played ([what](../../testbed/standins/pgo/README.md)); API server, admission and nodes, and "

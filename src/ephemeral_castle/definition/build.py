@@ -72,13 +72,15 @@ def _site(name: str, site: SiteModel, definition: Definition, root: Node, file: 
     places = entries(root, "sites", name, "layers")
     layers = []
     for layer, what in definition.layers.items():  # the order of `layers:`, the same on every site
-        entry = site.layers[layer]
+        entry = site.layers.get(layer)
+        if entry is None:
+            continue  # ground, where a cluster is there already
         layers.append(
             Layer(
                 id=layer,
                 role=what.role,
                 driver=entry.driver,
-                needs=what.needs,
+                needs=tuple(need for need in what.needs if need in site.layers),
                 options=dict(entry.model_extra or {}),
                 position=_position(file, places[layer].key),
             )

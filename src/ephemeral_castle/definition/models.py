@@ -237,7 +237,10 @@ class SiteModel(Options):
         "`HOST:PORT`, or `PORT:HOST:PORT` for another port there",
         examples=[{"registry": "127.0.0.1:5000"}],
     )
-    layers: dict[Label, EntryModel] = Field(min_length=1, description="one entry for every layer")
+    layers: dict[Label, EntryModel] = Field(
+        min_length=1,
+        description="one entry for every layer; `ground` may be left out where a cluster is there already",
+    )
 
     @model_validator(mode="after")
     def _one_each(self) -> Self:

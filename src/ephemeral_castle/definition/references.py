@@ -88,7 +88,7 @@ def _circles(source: Source, edges: Mapping[str, Mapping[str, Span]]) -> Iterato
 
 
 def check_sites(source: Source, root: Node) -> Iterator[Diagnostic]:
-    """Sites that say how to make a layer that is not defined, or say nothing about one that is."""
+    """Sites that say how to make a layer that is not defined, or say nothing about one that is not ground."""
     layers = entries(root, "layers")
     if not layers:
         return  # said already: the definition lacks them
@@ -103,7 +103,8 @@ def check_sites(source: Source, root: Node) -> Iterator[Diagnostic]:
                 yield source.error(found.key, f"site `{shown(site)}` makes a layer `{shown(layer)}`, which does not "
                                    "exist", (*hints, "layers are defined under `layers:` at the top"))  # fmt: skip
         for layer in layers:
-            if layer not in made:
+            # A site may land in a cluster that is there already: then it makes no machines.
+            if layer not in made and _role(layers, layer) != Role.GROUND:
                 hint = f"add `{shown(layer)}: {{driver: ...}}` under its `layers`"
                 yield source.error(here.key, f"site `{shown(site)}` does not say how to make `{shown(layer)}`", (hint,))
 
