@@ -84,6 +84,13 @@ class OperatedCastle(KubernetesCastle):
         """Applies a manifest in a life."""
         return self.podman("exec", f"{self.name}-{life}-421", "sh", "-c", APPLY, "apply", text)
 
+    def until(self, life: int, *args: str, seconds: float = 120) -> None:
+        """Waits until kubectl succeeds."""
+        end = time.monotonic() + seconds
+        while (said := self.inside(life, *args)).returncode != 0:
+            assert time.monotonic() < end, said.stderr
+            time.sleep(0.5)
+
     def raise_(self) -> None:
         """The first life."""
         self.run("raise", "--new", timeout=900)

@@ -83,22 +83,23 @@ def test_a_sealed_database_is_woken_by_nobody_but_castle(castle: OperatedCastle)
 def test_an_empty_cluster_beside_a_full_repository_stops_the_rebirth(castle: OperatedCastle) -> None:
     """The seed incident: somebody, or a tree in Git, applies a cluster without `dataSource` before castle has decided.
 
-    What it archived is never taken for the database, and the run goes on when it is gone.
+    It is never taken for the database, and the run goes on when it is gone.
     """
     life = castle.life()
     castle.sql("insert into ledger(id, body) values (-2, 'kept')", life=life)
-    empty = {**castle.cluster(), "spec": {**castle.cluster()["spec"], "backups": None}}
-    empty["spec"].pop("dataSource", None)
-    empty["spec"].pop("paused", None)
-    del empty["spec"]["backups"]
+    empty = castle.cluster()
     empty["metadata"] = {"name": "db", "namespace": "data"}
-    empty.pop("status", None)
-    with installed(castle, life + 1, more=[json.dumps(empty)]):
-        broken = castle.rebirth(ok=False)
-    says(broken, REFUSED, "stands where database `database` is to be brought home", "born empty")
-    gone = castle.inside(life + 1, "-n", "data", "delete", "postgrescluster", "db")
-    assert gone.returncode == 0, gone.stderr
-    castle.run("resume", timeout=900)
+    del empty["status"], empty["spec"]["backups"]
+    empty["spec"].pop("dataSource", None)
+    with BrokenRun(castle) as run:
+        run.kill_at(Moment("cluster.init"), seconds=300)
+        with installed(castle, life + 1, more=[json.dumps(empty)]):
+            castle.until(life + 1, "-n", "data", "get", "postgrescluster", "db")
+            says(castle.run("resume", run.id, ok=False, timeout=900), REFUSED,
+                 "stands where database `database` is to be brought home", "born empty")  # fmt: skip
+        gone = castle.inside(life + 1, "-n", "data", "delete", "postgrescluster", "db")
+        assert gone.returncode == 0, gone.stderr
+        castle.run("resume", run.id, timeout=900)
     assert castle.sql("select body from ledger where id = -2", life=life + 1) == "kept"
 
 

@@ -47,7 +47,7 @@ SUBSTITUTE = {"substituteFrom": [{"kind": "ConfigMap", "name": WORD.name}]}
 def tree() -> str:
     """The PostgresCluster of the guide, word for word."""
     blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/guides/pgo.md").read_text(), re.DOTALL)
-    return next(each for each in blocks if "${database_birth_key}" in each)
+    return str(next(each for each in blocks if "${database_birth_key}" in each))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ephemeral_castle.drivers.postgres.desk import Desk
-from ephemeral_castle.drivers.postgres.pgo import beginning, locking, steps
+from ephemeral_castle.drivers.postgres.pgo import beginning, locking, passwords, steps
 from ephemeral_castle.drivers.postgres.pgo.birth import RESTORE
 from ephemeral_castle.drivers.postgres.pgo.clearing import Clear, Listing
 from ephemeral_castle.drivers.postgres.pgo.guard import PROBE
@@ -268,3 +268,29 @@ def test_a_living_database_is_not_restored_by_this_driver() -> None:
     request = Request(verb=Verb.RESTORE, castle=castle, site=SITE)
     with pytest.raises(Refused, match="cannot be restored while it lives"):
         steps.plan(LAYER, options(), request)
+
+
+async def test_a_drill_with_the_only_key_of_a_treasury_is_refused() -> None:
+    """The operator of the drill's server always archives: it would write beside the living one."""
+    there = installed()
+    request = SimpleNamespace(verb=Verb.DRILL, castle=SimpleNamespace(name="lab-drill"), site=SITE)
+    lock = part(Lock, there, request=request)
+    lock.ctx.world.identities = None
+    with pytest.raises(Refused, match="would archive beside the living one"):
+        await lock.act()
+    assert there.all(POLICY) == []
+
+
+async def test_a_password_that_was_changed_is_handed_to_the_operator_again() -> None:
+    """The operator keeps the verifier of the former one beside it."""
+    there = installed(*serving(2))
+    lock = part(Lock, there)
+    own = await lock.operated().own()
+    assert await passwords.hand_over(lock, own) == []
+    ref = Ref("v1", "Secret", "db-pguser-app", "data")
+    there.objects[ref]["data"] = {"password": base64.b64encode(b"former").decode(), "verifier": "djE="}
+    assert await passwords.others(lock, own) == ["app"]
+    assert await passwords.hand_over(lock, own) == ["app"]
+    assert base64.b64decode(there.objects[ref]["data"]["password"]) == KNOWN["database/user/app"].encode()
+    assert await passwords.unset(lock, own) == ["app"]
+    assert await passwords.others(lock, own) == []

@@ -8,10 +8,10 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
-from ephemeral_castle.drivers.postgres.configuration import secret
 from ephemeral_castle.drivers.postgres.pgo import birth, manifests
 from ephemeral_castle.drivers.postgres.pgo.locking import in_the_way
-from ephemeral_castle.drivers.postgres.pgo.vocabulary import CA, CONF, PGUSER, ROLE, where
+from ephemeral_castle.drivers.postgres.pgo.passwords import hand_over
+from ephemeral_castle.drivers.postgres.pgo.vocabulary import CA, CONF
 from ephemeral_castle.errors import Permanent, Refused, Transient
 from ephemeral_castle.spi.kubernetes import Manifest, Readiness, Ref, Stage
 
@@ -27,7 +27,7 @@ WATCHED = {"reconcile.fluxcd.io/watch": "Enabled"}  # Flux looks again as soon a
 async def begin(part: Operated) -> None:
     """Credentials and passwords first; then the PostgresCluster, or the word on which a tree in Git applies it."""
     own = await part.operated().own()
-    await asyncio.gather(_credentials(part, own), _passwords(part, own))
+    await asyncio.gather(_credentials(part, own), hand_over(part, own))
     if part.wishes.by == "git":
         await _answer(part, own)
         await _applied(part, own)
@@ -94,18 +94,6 @@ def _text(found: Manifest | None) -> str:
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
-
-
-async def _passwords(part: Operated, own: Own) -> None:
-    """Castle's passwords, before the operator makes up its own: it adopts a Secret by its labels."""
-    place = part.operated()
-    labels = f"{where(place.name)},{ROLE}=pguser"
-    known = await own.cluster.list("v1", "Secret", place.namespace, labels=labels)
-    there = {(each["metadata"].get("labels") or {}).get(PGUSER) for each in known}
-    for user in part.options.users:
-        password = await secret(part, f"{part.layer}/user/{user}")
-        if user not in there:
-            await own.put(manifests.user_secret(place.namespace, place.name, user, part.labels(), password.reveal()))
 
 
 async def _answer(part: Operated, own: Own) -> None:

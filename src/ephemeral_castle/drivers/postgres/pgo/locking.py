@@ -10,6 +10,7 @@ from ephemeral_castle.drivers.postgres.pgo.part import Operated
 from ephemeral_castle.drivers.postgres.pgo.vocabulary import CRD
 from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient, Unreachable
 from ephemeral_castle.manifests import ready as rules
+from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.kubernetes import Cluster, Manifest, Ref
 from ephemeral_castle.spi.part import NOT_REACHED, REACHED
@@ -35,6 +36,7 @@ class Lock(Operated):
 
     async def act(self) -> Observation | None:
         """Writes it, and waits until a dry run is refused by just this lock."""
+        self._only_reads()
         cluster, guard = await self.ctx.cluster(), self.guard()
         await defined(self, cluster)
         await self._namespace(cluster)
@@ -61,6 +63,16 @@ class Lock(Operated):
         if timeline:
             facts[f"arriving:{self.layer}"] = {"timeline": int(str(timeline)) + 1, "life": self.ctx.life}
         return Observation(REACHED, f"only {_words(guard)}; a contradiction was refused (dry run)", facts)
+
+    def _only_reads(self) -> None:
+        """The operator always archives: only an account that may not write keeps a drill's server from it."""
+        if self.ctx.request.verb is Verb.DRILL and self.ctx.world.identities is None:
+            raise Refused(
+                f"a drill of database `{self.layer}` would archive beside the living one",
+                why="the treasury has one key for all, and the operator of the drill's server would write with it",
+                state="the drill has begun no database; the living castle was not touched",
+                hints=["give the treasury accounts: see docs/reference/treasury.md", "castle backup --prove"],
+            )
 
     async def _namespace(self, cluster: Cluster) -> None:
         """One that somebody else made is used as it is."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from ephemeral_castle.drivers.postgres import seal, service
-from ephemeral_castle.drivers.postgres.pgo import seen
+from ephemeral_castle.drivers.postgres.own import Own
+from ephemeral_castle.drivers.postgres.pgo import passwords, seen
+from ephemeral_castle.drivers.postgres.pgo.part import Operated
 from ephemeral_castle.drivers.postgres.pgo.place import PgoPlace
 from ephemeral_castle.drivers.postgres.pgo.vocabulary import BACKUP, FIRST_BACKUP, NOT_PEOPLE
 from ephemeral_castle.drivers.postgres.place import RUNNING
@@ -45,8 +47,12 @@ class Roles(service.Roles):
         Roles come back with the data and their old passwords, so that they are there says nothing: its status does.
         """
         session, clock = await self.session(), self.ctx.world.clock
+        part = Operated(self.ctx, self.desk)
+        own = await part.operated().own()
+        before = await self._revision()
+        mended = await passwords.hand_over(part, own)
         end, waited = clock.monotonic() + PATIENCE, False
-        while lacking := await self._lacking():
+        while lacking := await self._lacking(part, own, before if mended else ""):
             if clock.monotonic() > end:
                 raise Unreachable(
                     f"the operator does not set the passwords of `{self.layer}`",
@@ -61,13 +67,20 @@ class Roles(service.Roles):
         state = await session.json(roles.login_state([*self.options.users, *NOT_PEOPLE]))
         return list(state["unknown"])
 
-    async def _lacking(self) -> str:
-        """What the operator has not said to have done in this life; "" when all is."""
-        status = (await PgoPlace(self.ctx).cluster() or {}).get("status", {})
-        if not status.get("usersRevision"):
-            return "users"
+    async def _lacking(self, part: Operated, own: Own, old: str) -> str:
+        """What the operator has not said to have done in this life; "" when all is. `old`: a revision that is over."""
+        unread = await passwords.unset(part, own)
+        revision = await self._revision()
+        if unread or not revision or revision == old:
+            return f"users {', '.join(unread)}" if unread else "users"
+        status = (await part.operated().cluster() or {}).get("status", {})
         pooler = status.get("proxy", {}).get("pgBouncer", {})
         return "" if pooler.get("postgresRevision") else "PgBouncer's own role"
+
+    async def _revision(self) -> str:
+        """By which the operator remembers which users it has set."""
+        cluster = await PgoPlace(self.ctx).cluster()
+        return str((cluster or {}).get("status", {}).get("usersRevision", ""))
 
 
 class Pooler(service.Pooler):

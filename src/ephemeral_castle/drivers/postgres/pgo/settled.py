@@ -7,6 +7,7 @@ import json
 
 from ephemeral_castle.drivers.postgres.desk import Desk
 from ephemeral_castle.drivers.postgres.glance import LIMIT, PATIENCE
+from ephemeral_castle.drivers.postgres.pgo import passwords
 from ephemeral_castle.drivers.postgres.pgo.guard import MADE_FROM, POLICY
 from ephemeral_castle.drivers.postgres.pgo.locking import ADMISSION
 from ephemeral_castle.drivers.postgres.pgo.part import Operated
@@ -25,13 +26,17 @@ async def settled(ctx: Context, desk: Desk) -> str:
     for user in part.options.users:
         if await ctx.secrets.get(f"{part.layer}/user/{user}") is None:
             return f"the password of user `{user}` is still to be made"
-    there, server, pooler, locked = await asyncio.gather(
-        ctx.world.images.present(part.layout.recipe), _server(part), part.place().state(pooler=True), _locked(part)
-    )
+    own = await part.operated().own()
+    there, server, pooler, locked, changed = await asyncio.gather(
+        ctx.world.images.present(part.layout.recipe), _server(part), part.place().state(pooler=True), _locked(part),
+        passwords.others(part, own),
+    )  # fmt: skip
     if not there:
         return "the image of PostgreSQL is not in the store"
     if pooler != RUNNING:
         return f"PgBouncer is {pooler}"
+    if changed:
+        return f"{', '.join(changed)}: another password"
     return server or locked
 
 
