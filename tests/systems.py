@@ -181,13 +181,6 @@ SYSTEMS = {
         "`castle status`",
         pinned="testbed/kubernetes/kubernetes/go.mod",
     ),
-    "existing": System(
-        "a cluster that somebody else raised",
-        "`kubeconfig`: which one it is, version, rights; `castle adopt`",
-        "Kubernetes 1.36.3",
-        "`castle doctor`, [adopt](../guides/adopt.md)",
-        "raised by another castle on this computer; no vendor's and no cloud's was tried",
-    ),
     "kubernetes": System(
         "Kubernetes",
         "`postgres` with `namespace`: StatefulSet, volumes on a node or of a class, Services",

@@ -6,10 +6,11 @@ import contextlib
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,17 @@ sites:
 """
 PROVISIONER = (ROOT / "examples/tazlab/repository/operators/lab/storage/local-path.yaml").read_text()
 APPLY = f'printf %s "$1" | {" ".join(KUBECTL)} apply --server-side --force-conflicts -f -'
+ROOM = """
+import subprocess
+import sys
+from ephemeral_castle.cli import drilling, wiring
+from ephemeral_castle.cli.places import places
+from ephemeral_castle.world.exec import LocalExec
+castle = wiring.load_castle(sys.argv[1])
+named, site = drilling.rehearsed(castle, castle.site())
+room = drilling.room_at(places(castle.name), named, site, LocalExec())
+sys.exit(subprocess.call(room.enclosure.podman(*sys.argv[2:])))
+"""
 LEADER = f"{names.CLUSTER}=db,{names.ROLE}=master"
 PSQL = ("psql", "-qAtX", "-h", "/tmp/postgres", "-U", "postgres")
 
@@ -83,6 +95,13 @@ class OperatedCastle(KubernetesCastle):
     def apply(self, life: int, text: str) -> subprocess.CompletedProcess[str]:
         """Applies a manifest in a life."""
         return self.podman("exec", f"{self.name}-{life}-421", "sh", "-c", APPLY, "apply", text)
+
+    def in_room(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """The podman of a drill's room."""
+        return subprocess.run(
+            [sys.executable, "-c", ROOM, str(self.file), *args],
+            capture_output=True, text=True, env=self.here.env(), check=False,
+        )  # fmt: skip
 
     def until(self, life: int, *args: str, seconds: float = 120) -> None:
         """Waits until kubectl succeeds."""
@@ -124,27 +143,45 @@ def installed(castle: OperatedCastle, life: int, more: Sequence[str] = ()) -> It
         life: that is being raised.
         more: what else is applied, as soon as the operator's kinds are known.
     """
+    with _installing(lambda text: castle.apply(life, text).returncode == 0, more):
+        yield
+
+
+@contextlib.contextmanager
+def _installing(apply: Callable[[str], bool], more: Sequence[str]) -> Iterator[None]:
     stop = threading.Event()
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "data"}}
     given = [json.dumps(each) for each in manifests.documents()]
     crd = next(number for number, each in enumerate(given) if "CustomResourceDefinition" in each)
-    documents = [json.dumps(space), PROVISIONER, *given[: crd + 1], *more, *given[crd + 1 :]]
+    left = [json.dumps(space), PROVISIONER, *given[: crd + 1], *more, *given[crd + 1 :]]
 
-    def apply() -> None:
-        left = list(documents)
+    def work() -> None:
         while left and not stop.is_set():
-            if castle.apply(life, left[0]).returncode == 0:
+            if apply(left[0]):
                 left.pop(0)
             else:
                 time.sleep(1)
 
-    worker = threading.Thread(target=apply)
+    worker = threading.Thread(target=work)
     worker.start()
     try:
         yield
     finally:
         stop.set()
         worker.join(60)
+
+
+@contextlib.contextmanager
+def installed_in_room(castle: OperatedCastle) -> Iterator[None]:
+    """The same in the cluster that a drill raises beside the living one."""
+
+    def apply(text: str) -> bool:
+        names = castle.in_room("ps", "--format", "{{.Names}}").stdout.split()
+        control = next((each for each in names if each.endswith("-421")), "")
+        return bool(control) and castle.in_room("exec", control, "sh", "-c", APPLY, "apply", text).returncode == 0
+
+    with _installing(apply, ()):
+        yield
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from tests.standins.pgo_examples import EXAMPLES
 
 pytestmark = [
     pytest.mark.kubernetes,
-    pytest.mark.evidence("real", "api-server", "existing"),
+    pytest.mark.evidence("real", "api-server", "guest"),
 ]
 CRD = "CustomResourceDefinition"
 TAKEN = ("GitRepository", "Kustomization", "Secret", "PersistentVolumeClaim", "StorageClass", "ClusterSecretStore",

@@ -15,7 +15,7 @@ from tests.e2e.accidents import BrokenRun, Moment
 from tests.e2e.days import REFUSED, kill_machines, says
 from tests.e2e.writers import Writer
 from tests.kubernetes.castles import parts
-from tests.kubernetes.operated import OperatedCastle, installed, standing
+from tests.kubernetes.operated import OperatedCastle, installed, installed_in_room, standing
 from tests.systems import CLUSTER
 
 pytestmark = [
@@ -101,6 +101,22 @@ def test_an_empty_cluster_beside_a_full_repository_stops_the_rebirth(castle: Ope
         assert gone.returncode == 0, gone.stderr
         castle.run("resume", run.id, timeout=900)
     assert castle.sql("select body from ledger where id = -2", life=life + 1) == "kept"
+
+
+def test_a_drill_brings_it_back_in_a_room_of_its_own(castle: OperatedCastle) -> None:
+    """The living one, and what lies in the treasury, are as they were."""
+    life = castle.life()
+    before = castle.cluster()["metadata"]["generation"]
+    with Writer(castle) as writer:
+        writer.wait_for(writer.count() + 5)
+        with installed_in_room(castle):
+            castle.run("drill", timeout=900)
+        writer.wait_for(writer.count() + 5)
+    assert castle.life() == life
+    assert castle.cluster()["metadata"]["generation"] == before
+    found = castle.data("status")["treasures"]["database"]
+    assert found["proof"]["label"]
+    assert found["archiving"]["healthy"]
 
 
 def test_dead_machines_come_back_by_the_same_command(castle: OperatedCastle) -> None:

@@ -151,3 +151,25 @@ async def test_it_ends_by_a_wipe_only(cluster: HttpCluster) -> None:
     await active(cluster, opened)
     await cluster.delete(DB, uid=str(made["metadata"]["uid"]))
     assert await cluster.get(DB) is None
+
+
+async def test_its_volumes_and_its_namespace_end_by_a_wipe_only(cluster: HttpCluster) -> None:
+    """`kubectl delete namespace` would take the volumes and leave the cluster's object behind."""
+    await locked(cluster, LOCK)
+    for name, labels in (("ours", {"postgres-operator.crunchydata.com/cluster": "db"}), ("theirs", {})):
+        meta = {"name": name, "namespace": "data", "labels": labels}
+        claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": CLAIM}
+        await cluster.apply(claim)
+    ours = Ref("v1", "PersistentVolumeClaim", "ours", "data")
+    space = Ref("v1", "Namespace", "data")
+    await refused(cluster.delete(ours), "unsealed; use castle wipe")
+    await refused(cluster.delete(space), "unsealed; use castle wipe")
+    await cluster.delete(Ref("v1", "PersistentVolumeClaim", "theirs", "data"))
+    await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "third"}})
+    await cluster.delete(Ref("v1", "Namespace", "third"))
+    opened = dataclasses.replace(LOCK, wiping=True)
+    for each in manifests(opened, {}):
+        await cluster.apply(each)
+    await active(cluster, opened)
+    await cluster.delete(ours)
+    assert (await cluster.get(space) or {})["status"]["phase"] == "Active"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ephemeral_castle.drivers.postgres.pgo.birth import CREATE, RESTORE, Birth, token
-from ephemeral_castle.drivers.postgres.pgo.vocabulary import API, GROUP, KIND, PLURAL
+from ephemeral_castle.drivers.postgres.pgo.vocabulary import API, CLUSTER, GROUP, KIND, PLURAL
 from ephemeral_castle.spi.kubernetes import Manifest
 
 ADMISSION = "admissionregistration.k8s.io/v1"
@@ -49,9 +49,8 @@ class Guard:
 
     @property
     def token(self) -> str:
-        """Differs with everything that the lock refuses."""
-        return token([self.namespace, self.cluster, self.path, self.birth.answer, *self.birth.options, self.life,
-                      self.wiping])  # fmt: skip
+        """Differs with everything that the lock refuses, and with how it says so."""
+        return token([self.name, self.life, self.wiping, _ours(self), *_holds(self)])
 
     @property
     def sign(self) -> str:
@@ -69,11 +68,14 @@ class Guard:
 def manifests(guard: Guard, labels: Mapping[str, str]) -> list[Manifest]:
     """Policy and binding; the policy first."""
     meta = {"name": guard.name, "labels": dict(labels), "annotations": {MADE_FROM: guard.token}}
-    resource = {"apiGroups": [GROUP], "apiVersions": ["*"], "operations": ["CREATE", "UPDATE", "DELETE"],
-                "resources": [PLURAL]}  # fmt: skip
+    changed = {"apiGroups": [GROUP], "apiVersions": ["*"], "operations": ["CREATE", "UPDATE", "DELETE"],
+               "resources": [PLURAL]}  # fmt: skip
+    # A namespace that ends takes the volumes with it, whatever becomes of the PostgresCluster.
+    ended = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["DELETE"],
+             "resources": ["namespaces", "persistentvolumeclaims"]}  # fmt: skip
     policy = {
         "failurePolicy": "Fail",
-        "matchConstraints": {"resourceRules": [resource]},
+        "matchConstraints": {"resourceRules": [changed, ended]},
         "matchConditions": [{"name": "ours", "expression": _ours(guard)}],
         "validations": [{"expression": expression, "message": message} for expression, message in rules(guard)],
     }
@@ -85,12 +87,18 @@ def manifests(guard: Guard, labels: Mapping[str, str]) -> list[Manifest]:
 
 
 def rules(guard: Guard) -> list[tuple[str, str]]:
-    """Conditions in CEL that must hold, each with what is said to whoever breaks it."""
+    """Conditions in CEL that must hold, each with what is said to whoever breaks it. The first is for a probe alone."""
+    return [(f"!({_probed(guard)})", guard.sign), *_holds(guard)]
+
+
+def _probed(guard: Guard) -> str:
+    return f"{_during('CREATE')} && object.metadata.name == '{guard.cluster}{PROBE}'"
+
+
+def _holds(guard: Guard) -> list[tuple[str, str]]:
     who, create, update = f"castle `{guard.castle[:8]}`", _during("CREATE"), _during("UPDATE")
-    probe = f"{create} && object.metadata.name == '{guard.cluster}{PROBE}'"
     found = [
-        (f"!({probe})", guard.sign),
-        (f"!({create}) || {probe} || ({_born(guard)})", f"{who}: {_birth_words(guard)}"),
+        (f"!({create}) || {_probed(guard)} || ({_born(guard)})", f"{who}: {_birth_words(guard)}"),
         (
             f"!({update}) || {_has('oldObject', 'dataSource')} || !{_has('object', 'dataSource')}",
             f"{who}: `dataSource` added to a living database makes the operator restore over its data",
@@ -103,7 +111,7 @@ def rules(guard: Guard) -> list[tuple[str, str]]:
             f"!({update}) || !{_has('object', 'backups')} || ({_at_path(guard)})",
             f"{who}: the repository of a living database stays at {guard.path}",
         ),
-    ]  # fmt: skip
+    ]
     if not guard.wiping:
         words = "its volumes would go with the database, unsealed; use castle wipe, or castle rebirth"
         found.append((f"!({_during('DELETE')})", f"{who}: {words}"))
@@ -115,10 +123,16 @@ def _during(operation: str) -> str:
 
 
 def _ours(guard: Guard) -> str:
-    """Only this cluster, and the probe. A deletion of many carries no name in the request."""
-    about = "(request.operation == 'DELETE' ? oldObject : object).metadata"
+    """Only this cluster, the probe, its claims and its namespace. A deletion of many carries no name in the request."""
+    about = f"({_during('DELETE')} ? oldObject : object).metadata"
     names = f"['{guard.cluster}', '{guard.cluster}{PROBE}']"
-    return f"{about}.namespace == '{guard.namespace}' && {about}.name in {names}"
+    labels = "oldObject.metadata.labels"
+    claim = f"has({labels}) && '{CLUSTER}' in {labels} && {labels}['{CLUSTER}'] == '{guard.cluster}'"
+    return (
+        f"request.resource.resource == 'namespaces' ? request.name == '{guard.namespace}' : "
+        f"request.namespace == '{guard.namespace}' && "
+        f"(request.resource.resource == 'persistentvolumeclaims' ? ({claim}) : {about}.name in {names})"
+    )
 
 
 def _has(about: str, field: str) -> str:
