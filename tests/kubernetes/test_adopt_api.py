@@ -28,6 +28,7 @@ from tests.standins.pgo_examples import EXAMPLES
 pytestmark = [
     pytest.mark.kubernetes,
     pytest.mark.evidence("real", "api-server", "guest"),
+    pytest.mark.evidence("stand-in", "external-secrets", "pgo"),
 ]
 CRD = "CustomResourceDefinition"
 TAKEN = ("GitRepository", "Kustomization", "Secret", "PersistentVolumeClaim", "StorageClass", "ClusterSecretStore",
