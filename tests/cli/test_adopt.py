@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 from tests import living
 
-from ephemeral_castle.cli import adopting, wiring, worlds
+from ephemeral_castle.cli import adopting, online, wiring, worlds
 from ephemeral_castle.cli.main import castle
 from ephemeral_castle.errors import Conflict, Denied
 from ephemeral_castle.model.castle import Verb
@@ -153,3 +153,11 @@ def test_the_key_of_a_server_belongs_to_one(cluster: MemoryCluster, tmp_path: Pa
     (tmp_path / "keys.txt").write_text("id\nsecret\n")
     result = run("adopt", "--access", "keys.txt", cwd=tmp_path)
     assert result.exit_code == 2
+
+
+def test_status_called_a_living_cluster_down_that_was_only_adopted(cluster: MemoryCluster, tmp_path: Path) -> None:
+    adopt(tmp_path, name="home")
+    site = wiring.load_castle(str(tmp_path / "castle.yaml")).site()
+    said = online._unrecorded(site)
+    assert said["state"] == "unknown"
+    assert "castle raise --adopt" in said["notes"][0]

@@ -9,6 +9,7 @@ from typing import Any
 
 from ephemeral_castle.cli import wiring
 from ephemeral_castle.cli.chores import check_filled_in
+from ephemeral_castle.cli.drilling import unrecorded
 from ephemeral_castle.cli.examining import examined
 from ephemeral_castle.cli.places import places
 from ephemeral_castle.cli.worlds import Opened, doors, enclosure_of, is_root, open_world
@@ -149,7 +150,7 @@ async def _look(castle: Castle, site: Site, opened: Opened, found: dict[str, Any
     loaded = await records.load()
     found["addresses"] = doors(opened, loaded[0].addresses if loaded else ())
     if loaded is None:
-        return {**found, "state": "down", "notes": ["the treasury has no record of this castle"]}
+        return {**found, **_unrecorded(site)}
     record = loaded[0]
     found |= {"life": record.life, "id": record.id}
     if not record.site:
@@ -251,6 +252,15 @@ def shared_of(
         foundations=layer_with(drivers, layers, "cluster"),
         layers=layers,
     )
+
+
+def _unrecorded(site: Site) -> dict[str, Any]:
+    """What is known of a castle without a record: nothing stands, unless others run what it only rehearses."""
+    text = "the treasury has no record of this castle"
+    if unrecorded(site):
+        adopt = "`castle raise --adopt` writes one, and changes nothing in the cluster"
+        return {"state": "unknown", "notes": [f"{text}, and so nobody looked; {adopt}"]}
+    return {"state": "down", "notes": [text]}
 
 
 def _some_plan(castle: Castle, verb: Verb, site: Site) -> Plan:
