@@ -258,7 +258,7 @@ def _unrecorded(site: Site) -> dict[str, Any]:
     """What is known of a castle without a record: nothing stands, unless others run what it only rehearses."""
     text = "the treasury has no record of this castle"
     if unrecorded(site):
-        adopt = "`castle raise --adopt` writes one, and changes nothing in the cluster"
+        adopt = "`castle raise --adopt` writes one (see `castle plan raise`)"
         return {"state": "unknown", "notes": [f"{text}, and so nobody looked; {adopt}"]}
     return {"state": "down", "notes": [text]}
 
