@@ -125,7 +125,7 @@ class Wake(Rest):
 
     async def observe(self) -> Observation:
         """Whether anything still rests that castle suspended."""
-        asleep = await _stilled(await self.cluster(), marks.own(self.ctx))
+        asleep = await stilled(await self.cluster(), marks.own(self.ctx))
         if asleep:
             return Observation(NOT_REACHED, f"{len(asleep)} still rest")
         return Observation(REACHED, "nothing rests that castle suspended")
@@ -138,7 +138,7 @@ class Wake(Rest):
 
 async def woken(cluster: Cluster, mark: str) -> list[str]:
     """Wakes what castle suspended under a mark; gives the names."""
-    asleep = await _stilled(cluster, mark)
+    asleep = await stilled(cluster, mark)
     body: dict[str, Any] = {"spec": {"suspend": False}, "metadata": {"annotations": {STILLED: None}}}
     await asyncio.gather(*(cluster.patch(Ref.of(each), body) for each in asleep))
     return [str(Ref.of(each)) for each in asleep]
@@ -149,7 +149,8 @@ async def _still(cluster: Cluster, manifest: Manifest, mark: str) -> None:
     await cluster.patch(Ref.of(manifest), {"spec": {"suspend": True}, "metadata": {"annotations": {STILLED: mark}}})
 
 
-async def _stilled(cluster: Cluster, mark: str) -> list[Manifest]:
+async def stilled(cluster: Cluster, mark: str) -> list[Manifest]:
+    """All that rests under a mark."""
     kinds = ((KUSTOMIZE, KUSTOMIZATION), (HELM, RELEASE))
     return [each for kind in kinds for each in await _list(cluster, *kind) if _mark(each) == mark]
 

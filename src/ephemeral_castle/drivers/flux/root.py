@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from ephemeral_castle.drivers.flux import sync
-from ephemeral_castle.drivers.flux.rest import woken
-from ephemeral_castle.drivers.flux.values import Values
+from ephemeral_castle.drivers.flux.rest import stilled, woken
+from ephemeral_castle.drivers.flux.values import VALUES, Values
 from ephemeral_castle.drivers.flux.vocabulary import OWN, REQUESTED
 from ephemeral_castle.model.step import Observation, State
 from ephemeral_castle.spi import marks
@@ -31,7 +31,17 @@ class Root(Values):
             why = sync.differs(each, manifest)
             if why:
                 return Observation(NOT_REACHED, f"{Ref.of(manifest)}: {why}")
-        return self._reached()
+        return await self._unfinished() or self._reached()
+
+    async def _unfinished(self) -> Observation | None:
+        """What an act that broke off behind those two, or ahead of them, left undone."""
+        cluster, values = await self.cluster(), self.of_life()
+        live, asleep = await asyncio.gather(cluster.get(Ref.of(values)), stilled(cluster, marks.own(self.ctx)))
+        if live is None or live.get("data") != values["data"]:
+            return Observation(NOT_REACHED, f"`{VALUES}` has not the values of this life")
+        if asleep:
+            return Observation(NOT_REACHED, f"{len(asleep)} still rest that castle suspended")
+        return None
 
     async def act(self) -> Observation | None:
         """Applies them: the root last, so that its first pass has everything."""

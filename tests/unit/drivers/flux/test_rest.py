@@ -79,6 +79,42 @@ def test_the_next_raise_wakes_what_a_seal_left_asleep() -> None:
     assert any("castle had suspended these, and they go on" in each for each in bed.said)
 
 
+def test_units_that_a_broken_raise_did_not_wake_are_woken_by_the_next_try() -> None:
+    """The root was as wanted by then, and whoever looked at it alone left all others asleep for good."""
+    bed = raised(Verb.SEAL)
+    bed.play(lambda: bed.step("rest"))
+    bed.verb(Verb.RAISE)
+
+    async def broken(name: str, what: str) -> None:
+        if name == "patch" and what.startswith("Kustomization"):
+            raise Unreachable("the server died")
+
+    async def dies() -> None:
+        await bed.all("root")
+        bed.api.before = broken
+        with pytest.raises(Unreachable):
+            await bed.step("root")
+
+    bed.play(dies)
+    assert rests(bed, "apps")
+    bed.api.before = None
+
+    async def look() -> State:
+        return (await bed.driver.observe(bed.the("root"), bed.ctx)).state
+
+    assert bed.play(look) is State.NOT_REACHED
+    bed.play(lambda: bed.step("root"))
+    assert not any(rests(bed, name) for name in NAMES)
+    assert bed.play(look) is State.REACHED
+
+
+def test_values_of_another_life_are_written_anew_though_the_root_is_as_wanted() -> None:
+    bed = raised(Verb.RAISE)
+    bed.api.remove(Ref("v1", "ConfigMap", "castle-values", SPACE))
+    bed.play(lambda: bed.step("root"))
+    assert Ref("v1", "ConfigMap", "castle-values", SPACE) in bed.api.objects
+
+
 def test_after_a_restore_in_place_flux_goes_on() -> None:
     bed = raised(Verb.RESTORE)
     assert [step.action for step in bed.steps()] == ["rest", "wake"]
