@@ -16,6 +16,7 @@ from ephemeral_castle.world.simulated_kubernetes import MemoryCluster
 PLURALS = {
     "NetworkPolicy": "networkpolicies", "Ingress": "ingresses", "StorageClass": "storageclasses",
     "GitRepository": "gitrepositories", "Endpoints": "endpoints",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
 }  # fmt: skip
 REVIEW = "SelfSubjectAccessReview"
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from ephemeral_castle.drivers.postgres.desk import Desk
 from ephemeral_castle.drivers.postgres.pgo import beginning, locking, passwords, steps
 from ephemeral_castle.drivers.postgres.pgo.birth import RESTORE
+from ephemeral_castle.drivers.postgres.pgo.claims import wanted
 from ephemeral_castle.drivers.postgres.pgo.clearing import Clear, Listing
 from ephemeral_castle.drivers.postgres.pgo.guard import PROBE
 from ephemeral_castle.drivers.postgres.pgo.home import Home, Promote
@@ -26,6 +28,7 @@ from ephemeral_castle.spi.driver import Request
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
 from ephemeral_castle.spi.secret import Secret
 from ephemeral_castle.world.simulated_kubernetes import MemoryCluster
+from tests.guarded import GuardedCluster
 from tests.unit.drivers.postgres.operated import GROUP, LAYER, SITE, cluster, context, marks, options, serving
 from tests.unit.drivers.postgres.test_pgo_place import DB, board
 
@@ -46,9 +49,9 @@ class Secrets:
         raise AssertionError(f"{name} is not to be made up: {value}")
 
 
-def installed(*objects: Manifest) -> MemoryCluster:
+def installed(*objects: Manifest, kind: type[MemoryCluster] = MemoryCluster) -> MemoryCluster:
     """With the operator's definition, and an API server that heeds castle's policy."""
-    made = board(*objects)
+    made = board(*objects, kind=kind)
     made.put(
         {
             "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -294,3 +297,33 @@ async def test_a_password_that_was_changed_is_handed_to_the_operator_again() -> 
     assert base64.b64decode(there.objects[ref]["data"]["password"]) == KNOWN["database/user/app"].encode()
     assert await passwords.unset(lock, own) == ["app"]
     assert await passwords.others(lock, own) == []
+
+
+async def test_a_treasury_whose_name_pods_must_be_told_is_refused() -> None:
+    """The operator has no place for names of hosts: its pods would look for it in the cluster's DNS for ever."""
+    foundations = dataclasses.replace(SITE.layers[1], needs=(), options={"treasury": "192.168.1.10:9000"})
+    request = SimpleNamespace(verb=Verb.REBIRTH, castle=SimpleNamespace(name="lab"),
+                              site=dataclasses.replace(SITE, layers=(foundations, LAYER)))  # fmt: skip
+    there = installed()
+    with pytest.raises(Refused, match="cannot find the treasury by its name"):
+        await part(Lock, there, request=request).act()
+    assert there.all(POLICY) == []
+
+
+@pytest.mark.parametrize("by", ["castle", "git"])
+async def test_with_just_its_claims_it_is_locked_begun_and_ended(by: str) -> None:
+    """In a cluster of somebody else a right that is missing is found half-way through."""
+    given = options(by=by)
+    claimed = wanted(given, cast("Any", SimpleNamespace(verb=Verb.REBIRTH)))
+    there = installed(kind=GuardedCluster)
+    there.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}})
+    cast("GuardedCluster", there).granted = set(claimed)
+    await part(Lock, there, options=given).act()
+    if by == "git":
+        there.put(cluster(2))
+    await beginning.begin(part(Home, there, options=given))
+    for each in serving(2)[1:]:
+        there.put(each)
+    listed = await part(Listing, there, options=given).observe()
+    await part(Clear, there, options=given, found={"database.inventory": listed.facts}).act()
+    assert DB not in there.objects

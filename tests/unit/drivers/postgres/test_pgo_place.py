@@ -19,9 +19,9 @@ SET = Ref("apps/v1", "StatefulSet", "db-a-x", "data")
 CONTROL = "Database cluster state:               shut down\n"
 
 
-def board(*objects: Manifest) -> MemoryCluster:
+def board(*objects: Manifest, kind: type[MemoryCluster] = MemoryCluster) -> MemoryCluster:
     """A cluster with these objects, and an operator that heeds `paused`."""
-    made = MemoryCluster()
+    made = kind()
     made.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "data"}})
     for each in objects:
         made.put(each)

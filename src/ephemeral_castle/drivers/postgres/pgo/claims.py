@@ -11,30 +11,30 @@ from ephemeral_castle.spi.claims import Claim, claims, explained
 from ephemeral_castle.spi.driver import Request
 
 ADMISSION = "admissionregistration.k8s.io"
-POLICIES = "validatingadmissionpolicies validatingadmissionpolicybindings"
+DEFINITIONS = "apiextensions.k8s.io"
 
 
 def wanted(options: PgoOptions, request: Request) -> Sequence[Claim]:
-    """The PostgresCluster, its lock and its Secrets are castle's; what the operator makes is scaled, entered and read.
+    """Nothing where a drill leaves it alone: it is refused in a cluster that castle does not raise.
 
-    Nothing in a drill, which is refused in such a cluster.
+    Admission policies are the whole cluster's; castle writes its own alone, by name.
     """
     if request.verb is Verb.DRILL:
         return []
     space = options.namespace
     found = [
         *claims("", "namespaces", "get create patch"),
-        *claims(ADMISSION, POLICIES, "get create patch delete"),
-        *claims("apiextensions.k8s.io", "customresourcedefinitions", "get list watch"),
-        *claims(GROUP, PLURAL, "get list watch create patch delete", space),
-        *claims("", "secrets", "get list watch create patch delete", space),
-        *claims("", "persistentvolumeclaims", "get list watch delete", space),
-        *claims("", "pods", "get list watch create delete", space),
-        *claims("", "pods/exec", "get create", space),
-        *claims("", "services", "get list watch", space),
+        *claims(DEFINITIONS, "customresourcedefinitions", "get list watch"),
+        *claims(ADMISSION, "validatingadmissionpolicies validatingadmissionpolicybindings", "get create patch"),
+        *claims(GROUP, PLURAL, "get list create patch delete watch", space),
         *claims("apps", "statefulsets", "get list patch", space),
         *claims("apps", "deployments", "get patch", space),
-        *claims("batch", "jobs", "get list delete", space),
+        *claims("batch", "jobs", "list delete", space),
+        *claims("", "secrets", "get list create patch delete watch", space),
+        *claims("", "persistentvolumeclaims", "get list delete", space),
+        *claims("", "services", "get list watch", space),
+        *claims("", "pods", "get list create delete watch", space),
+        *claims("", "pods/exec", "get create", space),
         *explained(space),
     ]
     if options.by == "git":

@@ -37,6 +37,7 @@ class Lock(Operated):
     async def act(self) -> Observation | None:
         """Writes it, and waits until a dry run is refused by just this lock."""
         self._only_reads()
+        self.reached()
         cluster, guard = await self.ctx.cluster(), self.guard()
         await defined(self, cluster)
         await self._namespace(cluster)

@@ -11,9 +11,11 @@ from ephemeral_castle.drivers.postgres.pgo.options import PgoOptions
 from ephemeral_castle.drivers.postgres.pgo.place import PgoPlace
 from ephemeral_castle.drivers.postgres.shape import MANAGED
 from ephemeral_castle.drivers.postgres.sides import path_of
+from ephemeral_castle.errors import Refused
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.postgres.config import S3Repository
 from ephemeral_castle.spi import marks
+from ephemeral_castle.spi.ways import Way, way
 
 
 class Operated(Part):
@@ -52,17 +54,33 @@ class Operated(Part):
         """Of the Secret that leads to the repository."""
         return self.wishes.secret or f"{self.operated().name}-s3"
 
+    def reached(self) -> Way:
+        """Where pods find the treasury.
+
+        Raises:
+            Refused: at an address that its name must be told to mean, which the operator tells no pod.
+        """
+        found = way(self.ctx.request, self.ctx.world.access)
+        if found.address not in ("", found.host):
+            raise Refused(
+                f"the pods of database `{self.layer}` cannot find the treasury by its name",
+                why=f"`{found.host}` is to mean {found.address} there, and the operator puts no names into its pods",
+                state="no database was begun; the backups are untouched",
+                hints=[f"let the cluster's DNS know {found.host} as {found.address}, and drop `treasury` of its layer"],
+            )
+        return found
+
     async def s3(self) -> S3Repository:
         """The repository, with the identity of this life; a drill's reads."""
-        treasury = self.ctx.world.access
+        treasury, there = self.ctx.world.access, self.reached()
         kind = "reader" if self.ctx.request.verb is Verb.DRILL else "writer"
         key, value = await identity(self, kind, self.ctx.life)
         cipher = await secret(self, f"{self.layer}/cipher", create=self.survey.get("plan") == birth.CREATE)
         return S3Repository(
             bucket=treasury.bucket,
             region=treasury.region,
-            host=treasury.host,
-            port=treasury.port,
+            host=there.host,
+            port=there.port,
             path=path_of(self),
             key=key,
             key_secret=value.reveal(),
