@@ -42,6 +42,7 @@ class OldTreasure:
         archive_works: a segment reached the treasury.
         ours: what was found carries this castle's mark and lineage.
         obstacle: why it does not start or archive, in words.
+        away: where it stands instead, in words.
     """
 
     lived: bool
@@ -53,6 +54,7 @@ class OldTreasure:
     archive_works: bool | None = None
     ours: bool | None = None
     obstacle: str = ""
+    away: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ def classify_presence(old: OldTreasure) -> tuple[Presence, str]:
         return Presence.NEVER, "no life of this treasure was recorded"
     # What is listed in another place may be an older life of the same castle: sealing it would not seal the newest.
     if old.same_place is not True:
+        if old.away:
+            return Presence.UNKNOWN, f"{old.away}: looking here proves nothing"
         where = "another place" if old.same_place is False else "a place that is not known"
         return Presence.UNKNOWN, f"the record says that it stood in {where}: looking here proves nothing"
     if Listing.PRESENT in {old.machines, old.volume}:

@@ -20,7 +20,7 @@ def context(needs: tuple[str, ...], facts: dict[str, Any]) -> Any:
     site = SimpleNamespace(layers=(database, ground))
     return cast("Any", SimpleNamespace(
         layer=database, options=SimpleNamespace(namespace=None), request=SimpleNamespace(site=site),
-        passed_no_return=False,
+        passed_no_return=False, record=SimpleNamespace(lineage={}),
         facts=lambda step: facts if step == "machines.revive" else {},
     ))  # fmt: skip
 

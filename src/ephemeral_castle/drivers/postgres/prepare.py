@@ -8,6 +8,7 @@ from ephemeral_castle.drivers.postgres.image import POSTGRES
 from ephemeral_castle.drivers.postgres.part import PRESENT, Part
 from ephemeral_castle.drivers.postgres.place import ABSENT, RUNNING
 from ephemeral_castle.drivers.postgres.sides import odd_one
+from ephemeral_castle.drivers.postgres.whereabouts import elsewhere
 from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient, Unreachable
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation, State
@@ -99,6 +100,9 @@ class Revive(Part):
         """Running, or not there at all, or to be left as it is: stopped by the seal, or with its end begun."""
         if self.ctx.passed_no_return:
             return Observation(REACHED, "its end has begun")
+        away = await elsewhere(self.ctx)
+        if away:  # the survey refuses, and offers the way out
+            return Observation(REACHED, away, {"presence": ABSENT, "elsewhere": away})
         listed = await self.listed()
         if listed is None:  # not seen is not absent
             return Observation(State.UNKNOWN, "no layer of the ground has listed what stands of the old life")

@@ -10,6 +10,7 @@ from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.drivers.postgres.place import RUNNING
 from ephemeral_castle.drivers.postgres.prove import TakeBackup
 from ephemeral_castle.drivers.postgres.sides import path_of, recorded
+from ephemeral_castle.drivers.postgres.whereabouts import told
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
@@ -77,6 +78,7 @@ class Roles(Part):
             "mark": str(reach(archived, Lsn.parse(mark["lsn"]), before, int(mark["segment_size"]))),
             "life": self.ctx.life,
             **self.place().told(),
+            **await told(self.ctx),
             "timelines": {str(mark["timeline"]): self.ctx.world.clock.now(), **(self.lineage.get("timelines") or {})},
         }
 

@@ -28,11 +28,13 @@ async def old_treasure(part: Part) -> OldTreasure:
     carried = bool(part.facts_of_ground().get("containers"))
     present = part.facts("revive").get("presence") == PRESENT
     starts, archives, obstacle = None, None, ""
+    here = record.computer == str(part.ctx.world.computer["id"])
+    away = str(part.facts("revive").get("elsewhere") or "")
     if present:
         starts, archives, obstacle = await _answers(part)
     return OldTreasure(
         lived=bool(record.site) or record.life > 0,
-        same_place=record.computer == str(part.ctx.world.computer["id"]) if record.site else None,
+        same_place=here and not away if record.site else None,
         host_answered=True,
         machines=Listing.PRESENT if carried else Listing.ABSENT,
         volume=Listing.PRESENT if present else Listing.ABSENT,
@@ -40,6 +42,7 @@ async def old_treasure(part: Part) -> OldTreasure:
         archive_works=archives,
         ours=True if present else None,
         obstacle=obstacle,
+        away=away,
     )
 
 

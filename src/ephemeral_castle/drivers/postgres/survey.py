@@ -11,6 +11,7 @@ from ephemeral_castle.drivers.postgres.digests import open_sessions
 from ephemeral_castle.drivers.postgres.part import PRESENT, Part
 from ephemeral_castle.drivers.postgres.prove import control_outside, repository
 from ephemeral_castle.drivers.postgres.sides import followed, odd_one, old_treasure, recorded, repo_state
+from ephemeral_castle.drivers.postgres.whereabouts import elsewhere
 from ephemeral_castle.errors import CastleError, Refused
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
@@ -114,6 +115,18 @@ class Survey(Part):
 
     async def _standing(self, info: RepoInfo) -> dict[str, Any]:
         """`raise` on a life that stands: start what is stopped; never a new database over lost data."""
+        away = await elsewhere(self.ctx)
+        if away:
+            raise Refused(
+                f"database `{self.layer}` stands in another cluster",
+                where=self._where(),
+                why=f"{away}: looking here proves nothing",
+                state="nothing was changed, here or there",
+                hints=[
+                    "run it with the site and the context of the cluster where it stands",
+                    "if that cluster is lost for good: castle rebirth --source-lost",
+                ],
+            )
         there = await self.place(old=True).standing() if await self.listed() else None
         if there is not None and there.cluster != Absent():
             await self._odd(info, odd_one(self, there.cluster))

@@ -51,12 +51,16 @@ class Board:
     Args:
         pod: status that the kubelet gives to the pod of the next StatefulSet.
         ends: how a pod that does one thing ends: exit status and what it tells.
+
+    Attributes:
+        uid: which cluster it is.
     """
 
     server = "https://10.0.0.1:6443"
 
     def __init__(self, pod: dict[str, Any] | None = None, ends: tuple[int, str] = (0, "")) -> None:
         self.pod = pod or SERVES
+        self.uid = "cluster-1"
         self.ends: tuple[int, str] | None = ends
         self.store: dict[Ref, Manifest] = {}
         self.calls: list[str] = []
@@ -80,6 +84,8 @@ class Board:
         return sorted(ref.name for ref in self.store if ref.kind == kind)
 
     async def get(self, ref: Ref) -> Manifest | None:
+        if ref.name == "kube-system":
+            return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ref.name, "uid": self.uid}}
         return copy.deepcopy(self.store.get(ref))
 
     async def list(self, api: str, kind: str, namespace: str = "", *, labels: str = "") -> Sequence[Manifest]:
