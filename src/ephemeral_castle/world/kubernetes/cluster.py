@@ -57,7 +57,7 @@ class HttpCluster:
 
     async def list(self, api: str, kind: str, namespace: str = "", *, labels: str = "") -> Sequence[Manifest]:
         """See `spi.kubernetes.Cluster`."""
-        return await self._objects.list(await self._kinds.find(api, kind), namespace, labels)
+        return await self._objects.list(api, kind, namespace, labels)
 
     async def create(self, manifest: Manifest) -> Manifest:
         """See `spi.kubernetes.Cluster`."""
@@ -79,7 +79,7 @@ class HttpCluster:
         """See `spi.kubernetes.Cluster`."""
         while True:
             try:
-                topic = Topic(await self._kinds.find(api, kind), namespace, labels)
+                topic = Topic(await self._objects.kind(api, kind), namespace, labels)
                 break
             except Unreachable:
                 await self._clock.sleep(PAUSE)

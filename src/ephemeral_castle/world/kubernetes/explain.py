@@ -64,7 +64,7 @@ class Explaining:
         if not labels or not ref.namespace:
             return []
         try:
-            pods = await self._objects.list(await self._kinds.find("v1", "Pod"), ref.namespace, labels)
+            pods = await self._objects.list("v1", "Pod", ref.namespace, labels)
         except NotFound:
             return []
         bad = [each for each in pods if not words.is_well(each)]

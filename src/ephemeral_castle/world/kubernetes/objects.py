@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ephemeral_castle.errors import NotFound, Permanent, Unreachable
 from ephemeral_castle.spi.kubernetes import MANAGER, Manifest, Ref
 from ephemeral_castle.world.kubernetes.answers import Expired, Said, failure
 from ephemeral_castle.world.kubernetes.discovery import Kind, Kinds
-from ephemeral_castle.world.kubernetes.wire import Query, Wire
+from ephemeral_castle.world.kubernetes.wire import READYZ, Query, Wire
 
+T = TypeVar("T")
 PAGE = 500  # objects
 RESTARTS = 3  # of a list whose continuation expired
-READYZ = 5.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -108,14 +108,40 @@ class Objects:
             raise failure(said, doing, self._wire.where)
         return _page(said.json(), kind)
 
-    async def list(self, kind: Kind, namespace: str, labels: str) -> list[Manifest]:
-        """All objects, of one moment."""
+    async def _listed(self, kind: Kind, namespace: str, labels: str) -> list[Manifest]:
         for _ in range(RESTARTS):
             try:
                 return [each async for page in self.pages(kind, namespace, labels) for each in page.items]
             except Expired:
                 continue  # from the first page: half of an old list and half of a new one are no list
         return (await self.page(kind, namespace, labels, limit=0)).items
+
+    async def kind(self, api: str, kind: str) -> Kind:
+        """The kind. Raises NotFound: a server that is ready does not know it. Unreachable: it is not ready."""
+        return await self._believed(lambda: self._kinds.find(api, kind), f"looking for kind {kind}")
+
+    async def list(self, api: str, kind: str, namespace: str, labels: str) -> list[Manifest]:
+        """All objects, of one moment. Raises as `kind` does."""
+
+        async def listed() -> list[Manifest]:
+            return await self._listed(await self._kinds.find(api, kind), namespace, labels)
+
+        return await self._believed(listed, f"listing {kind}")
+
+    async def _believed(self, ask: Callable[[], Awaitable[T]], doing: str) -> T:
+        """As `_said`: that a kind is unknown is believed from a ready server only, and when it says so twice."""
+        for last in (False, True):
+            try:
+                return await ask()
+            except NotFound as error:
+                if not await self.serves():
+                    why = error.why
+                    raise Unreachable(
+                        f"{doing}: the API server is not ready", where=self._wire.where, why=why
+                    ) from None
+                if last:
+                    raise
+        raise AssertionError("unreachable: the loop returns or raises")
 
     async def pages(self, kind: Kind, namespace: str, labels: str) -> AsyncIterator[Page]:
         """Page by page. Raises Expired."""

@@ -35,6 +35,9 @@ ATTEMPTS = 5
 FIRST_DELAY = 0.2  # seconds; doubled each time, never above the ceiling
 CEILING = 3.0
 LONGEST_WAIT = 15.0  # seconds of Retry-After that are honoured within one call
+READYZ = 5.0  # seconds
+REFUSING = (401, 403)
+DOUBT = 1.0  # seconds until a server that does not say whether it is ready is asked again
 # A peer that vanished without a word (a power cut) is noticed after 5 + 3 x 5 s, also while nothing is sent.
 KEEPALIVE = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -48,6 +51,8 @@ KEEPALIVE = (
 ESCAPED = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF)}
 
 Query = Sequence[tuple[str, str]]
+Request = tuple[str, str, Query, Mapping[str, str], bytes]
+"""Method, path, query, headers and content."""
 
 
 class Wire:
@@ -97,7 +102,8 @@ class Wire:
         """Sends one request until it has an answer worth having.
 
         A POST is not sent again when nobody knows whether it was carried out: it would create a second one, or find
-        its own work to be another's.
+        its own work to be another's. Who may do what, a server knows only when it is ready: a 401 or 403 is believed
+        from one that is, and when it says so twice.
 
         Args:
             method: HTTP method.
@@ -113,8 +119,25 @@ class Wire:
         """
         content = b"" if body is None else json.dumps(body, ensure_ascii=False).translate(ESCAPED).encode()
         kind = {} if body is None else {"content-type": "application/json"}
+        request = (method, path, query, {**kind, **(headers or {})}, content)
+        said = await self._answered(request, doing, (*expect, *REFUSING))
+        if said.status in REFUSING and said.status not in expect:
+            await self._settled(said, doing)
+            said = await self._answered(request, doing, expect)
+        return said
+
+    async def _settled(self, said: Said, doing: str) -> None:
+        """Raises Unreachable: the server that says no is not ready. Others, as /readyz is kept from some accounts."""
+        ready = await self.peek("/readyz", timeout=READYZ)
+        if ready.status in REFUSING:
+            await self.clock.sleep(DOUBT)
+        elif not ready.ok:
+            raise Unreachable(f"{doing}: the API server is not ready", where=self.where, why=said.words)
+
+    async def _answered(self, request: Request, doing: str, expect: Sequence[int]) -> Said:
+        method = request[0]
         for attempt in range(1, self._attempts + 1):
-            said = await self._once(method, path, query, {**kind, **(headers or {})}, content)
+            said = await self._once(*request)
             if isinstance(said, Said):
                 if said.ok or said.status in expect:
                     return said

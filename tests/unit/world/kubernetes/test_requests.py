@@ -48,7 +48,8 @@ class Script:
 async def test_a_no_is_told_in_the_servers_words_and_not_asked_again(
     server: Server, cluster: HttpCluster, reply: Reply, expected: type[CastleError]
 ) -> None:
-    server.script = Script(reply, Reply(200, MANIFEST))
+    again = [reply] * (reply.status in (401, 403))  # of who may do what, a second no is believed
+    server.script = Script(reply, *again, Reply(200, MANIFEST))
     with pytest.raises(CastleError) as told:
         await cluster.apply(MANIFEST)
     assert type(told.value) is expected
@@ -145,6 +146,48 @@ async def test_absence_is_not_believed_from_a_server_that_starts(server: Server,
     await cluster.delete(widget)
     server.kinds["widgets"] = kind
     assert await cluster.get(widget)
+
+
+async def test_a_list_of_a_kind_that_a_starting_server_does_not_know_is_no_empty_one(
+    server: Server, cluster: HttpCluster
+) -> None:
+    """Flux was taken for absent, and neither suspended nor woken."""
+    server.put("widgets", "a")
+    kind, server.ready = server.kinds.pop("widgets"), False
+    for _ in range(2):
+        with pytest.raises(Unreachable, match="listing Widget: the API server is not ready"):
+            await cluster.list("tests.castle/v1", "Widget")
+    server.ready = True
+    with pytest.raises(NotFound):
+        await cluster.list("tests.castle/v1", "Widget")
+    server.kinds["widgets"] = kind
+    assert len(await cluster.list("tests.castle/v1", "Widget")) == 1
+
+
+@pytest.mark.parametrize("code", [401, 403])
+async def test_a_no_of_a_server_that_does_not_know_its_roles_yet_is_not_believed(
+    server: Server, cluster: HttpCluster, code: int
+) -> None:
+    server.put("configmaps", "a")
+    server.ready, no = False, failure(code, "not yet")
+    server.script = Script(no)
+    with pytest.raises(Unreachable, match="the API server is not ready") as told:
+        await cluster.list("v1", "ConfigMap")
+    assert told.value.why == "not yet"
+    server.ready = True  # between its no and the question
+    server.script = Script(no)
+    assert len(await cluster.list("v1", "ConfigMap")) == 1
+    server.script = Script(no, no)
+    with pytest.raises(Denied):
+        await cluster.list("v1", "ConfigMap")
+
+
+async def test_an_account_that_may_not_see_readyz_is_told_that_it_is_denied(
+    server: Server, cluster: HttpCluster
+) -> None:
+    server.script = lambda asked: failure(403, "no") if "configmaps" in asked.path or "readyz" in asked.path else None
+    with pytest.raises(Denied):
+        await cluster.list("v1", "ConfigMap")
 
 
 async def test_discovery_without_aggregation(server: Server, cluster: HttpCluster) -> None:
