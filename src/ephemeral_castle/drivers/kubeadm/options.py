@@ -16,6 +16,7 @@ HERE = "here"
 NODE_PREFIX = 24  # of the range of pods on one machine
 LARGEST_SERVICES = 12  # the API server takes no more than 2^20 addresses of services
 _VERSION = re.compile(r"v1\.[1-9][0-9]{0,2}\.[0-9]{1,3}")
+_NODE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # kubeadm refuses others, when the old life is gone
 _MIRROR = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
@@ -120,6 +121,12 @@ class KubeadmOptions(Options):
         twice = next((name for name in names if names.count(name) > 1), "")
         if twice:
             raise refusal(f"machine `{twice}` is named twice", "each machine is one node")
+        unfit = next((name for name in names if not _NODE.fullmatch(name)), "")
+        if unfit:
+            raise refusal(
+                f"machine `{unfit}` cannot be a node: its name would be no DNS label (RFC 1123)",
+                "name it in lower-case letters, digits and inner `-`, at most 63: `data-1`",
+            )
         if len(self.control) % 2 == 0:
             raise refusal(
                 f"a control plane of {len(self.control)} stops when any of them is lost", "use one, three or five"

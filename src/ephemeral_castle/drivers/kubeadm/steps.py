@@ -7,9 +7,11 @@ from typing import Any
 
 from ephemeral_castle.drivers.kubeadm.layout import Node, nodes
 from ephemeral_castle.drivers.kubeadm.options import HERE, KubeadmOptions
+from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.castle import Layer, Verb
 from ephemeral_castle.model.step import Effect, Phase, Retry, Step
 from ephemeral_castle.spi.driver import Request
+from ephemeral_castle.spi.ways import raised_here
 
 NAME = "kubeadm"
 DESTROYING = (Verb.REBIRTH, Verb.WIPE)
@@ -22,7 +24,19 @@ def plan(layer: Layer, options: KubeadmOptions, request: Request) -> Sequence[St
 
     What needs a cluster may begin at `cluster-api` (the API server answers) or at `cluster-worker` (the first worker is
     ready, too); at `node:NAME`; or at `cluster`, when every node and the cluster's DNS are ready.
+
+    Raises:
+        Permanent: the layer does not say which machines it stands on. By `needs` all others know that castle raises
+            this cluster, and that it ends with them.
     """
+    if not raised_here(request):
+        raise Permanent(
+            f"layer `{layer.id}` does not say what it stands on",
+            where=layer.position,
+            why="none of its `needs` leads to a layer of role `ground`, whose machines become its nodes",
+            state="nothing was changed",
+            hints=["write `needs: [GROUND]` with the id of that layer", "castle plan"],
+        )
     steps: list[Step] = []
     if request.verb in RAISING:
         steps += _prepare(layer, options, request)

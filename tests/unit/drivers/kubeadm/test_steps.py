@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from ephemeral_castle.drivers.kubeadm import steps
+from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Effect, Phase, Step
 from ephemeral_castle.spi.driver import Request
@@ -52,6 +54,15 @@ def test_the_old_load_balancer_goes_before_the_new_one_takes_its_port() -> None:
 @pytest.mark.parametrize("verb", [Verb.REBIRTH, Verb.WIPE, Verb.SEAL, Verb.BACKUP, Verb.RESTORE, Verb.RAISE])
 def test_the_standing_cluster_answers_before_anybody_looks_into_it(verb: Verb) -> None:
     assert provider(plan(verb), "old-cluster") == "wake"
+
+
+@pytest.mark.parametrize("verb", [Verb.RAISE, Verb.WIPE, Verb.DRILL])
+def test_a_cluster_that_does_not_name_its_ground_is_refused(verb: Verb) -> None:
+    """Others would take it for one that castle does not raise: a drill would enter the living one."""
+    layer = dataclasses.replace(LAYER, needs=())
+    site = dataclasses.replace(SITE, layers=(SITE.layers[0], layer))
+    with pytest.raises(Permanent, match="does not say what it stands on"):
+        steps.plan(layer, options(), Request(verb=verb, castle=CASTLE, site=site))
 
 
 def test_a_drill_wakes_and_destroys_nothing() -> None:

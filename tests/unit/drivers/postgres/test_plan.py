@@ -147,3 +147,15 @@ async def test_a_database_that_does_not_come_up_can_be_given_up(given: bool, att
     assert seen is not None
     assert (seen.state, seen.facts["presence"]) == (State.REACHED, "present")
     assert "the API server is dead" in seen.detail
+
+
+@pytest.mark.parametrize(("length", "fits"), [(52, True), (53, False)])
+def test_an_id_that_its_pods_could_not_bear_is_refused_before_anything_is_destroyed(length: int, fits: bool) -> None:
+    """A StatefulSet of 53 characters is taken, and its pods never come: their label would have 64."""
+    layer = dataclasses.replace(DATABASE, id="d" * length)
+    asked = request(Verb.REBIRTH, dataclasses.replace(OWN, layers=(*OWN.layers[:-1], layer)))
+    if fits:
+        assert steps.plan(layer, options(**ON_NODE), asked)
+    else:
+        with pytest.raises(Permanent, match="is too long for a database on Kubernetes"):
+            steps.plan(layer, options(**ON_NODE), asked)
