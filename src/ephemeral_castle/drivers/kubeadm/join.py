@@ -16,7 +16,7 @@ from ephemeral_castle.errors import CastleError, Transient
 from ephemeral_castle.manifests.readiness import Stage
 from ephemeral_castle.manifests.ready import judge
 from ephemeral_castle.model.step import Observation
-from ephemeral_castle.spi.jobs import JobKey, Jobs
+from ephemeral_castle.spi.jobs import JobKey, Jobs, JobState
 from ephemeral_castle.spi.kubernetes import Cluster, Manifest, Ref
 from ephemeral_castle.spi.part import NOT_REACHED, PARTIAL, REACHED
 from ephemeral_castle.spi.world import File, Machine, Result
@@ -50,7 +50,7 @@ class Join(Part):
             Transient: kubeadm failed, or the node does not become ready.
         """
         machine = await self.ctx.machine(self.name)
-        if self.untouched or not (await self.stands(machine)).member:
+        if self.untouched or not await self._belongs(machine):
             if not self.untouched:
                 await self._forget(machine)
             await self._join(machine)
@@ -66,6 +66,19 @@ class Join(Part):
     def _facts(self, machine: Machine) -> Observation:
         facts = {"node": self.name, "address": machine.address, "pods": self.node.pods}
         return Observation(REACHED, f"{self.name} is ready", facts)
+
+    async def _belongs(self, machine: Machine) -> bool:
+        """Whether it is a member. A join of a runner that was killed goes on alone: it is waited for, not reset."""
+        jobs, key = self._jobs(machine), self._key()
+        if (await jobs.status(key)).state is JobState.RUNNING:
+            await jobs.wait(key, timeout=self.options.timeout)
+        return bool((await self.stands(machine)).member)
+
+    def _jobs(self, machine: Machine) -> Jobs:
+        return Jobs(machine.transport.run, f"machine {self.name}")
+
+    def _key(self) -> JobKey:
+        return JobKey(self.ctx.run, f"{self.layer}-join")
 
     async def _join(self, machine: Machine) -> None:
         async with self._token() as token:
@@ -87,8 +100,8 @@ class Join(Part):
         Raises:
             Transient: it does not go.
         """
-        jobs, key = Jobs(machine.transport.run, f"machine {self.name}"), JobKey(self.ctx.run, f"{self.layer}-clear")
-        result = await jobs.do(key, [scripts.NODE, "clear"], timeout=120, again=True)
+        key = JobKey(self.ctx.run, f"{self.layer}-clear")
+        result = await self._jobs(machine).do(key, [scripts.NODE, "clear"], timeout=120, again=True)
         if not result.ok:
             raise Transient("what an earlier try left does not go", where=f"machine {self.name}", why=said(result))
         if self.node.control:
@@ -108,10 +121,8 @@ class Join(Part):
         put = await machine.transport.run(["tar", "-xo", "-C", "/"], stdin=packed(files), timeout=30)
         if not put.ok:
             raise Transient(f"machine {self.name} does not take its configuration", why=put.last_words())
-        jobs = Jobs(machine.transport.run, f"machine {self.name}")
-        key = JobKey(self.ctx.run, f"{self.layer}-join")
         # A join that failed was asked with a token that is gone: it is never taken for done, only for running.
-        return await jobs.do(key, [scripts.NODE, "join"], timeout=self.options.timeout, again=True)
+        return await self._jobs(machine).do(self._key(), [scripts.NODE, "join"], timeout=self.options.timeout, again=True)
 
     @asynccontextmanager
     async def _token(self) -> AsyncIterator[str]:

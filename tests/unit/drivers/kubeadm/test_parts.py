@@ -175,6 +175,17 @@ async def test_a_node_that_an_earlier_try_left_is_forgotten_before_the_next_one(
     assert played.cluster.changes[0] == "delete Node data"
 
 
+async def test_a_join_that_outlived_its_runner_is_waited_for_and_not_reset() -> None:
+    """The machine was taken apart under the job that still ran."""
+    played = born()
+    machine = played.machines["data"]
+    machine.begun = machine.joining = True
+    played.cluster.objects[Ref("v1", "Node", "data")] = bed.node("data", "")
+    assert (await part(Join, played, "data").act()).state is REACHED
+    assert machine.jobs == []
+    assert played.cluster.changes == []
+
+
 async def test_a_control_plane_is_given_the_keys_that_all_share_and_a_worker_is_not() -> None:
     played = born(control=["control", "b", "c"], workers=["data"])
     played.attempt = 1
