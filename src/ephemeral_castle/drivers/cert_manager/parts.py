@@ -11,30 +11,16 @@ from ephemeral_castle.drivers.cert_manager.options import CarriedOptions, CertMa
 from ephemeral_castle.errors import Permanent, Transient, Unreachable
 from ephemeral_castle.manifests import ready as rules
 from ephemeral_castle.manifests.readiness import Stage
-from ephemeral_castle.model.step import Observation, State
-from ephemeral_castle.spi import marks
+from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi import marks, part
 from ephemeral_castle.spi.driver import Context
 from ephemeral_castle.spi.kubernetes import Cluster, Manifest, Ref
 from ephemeral_castle.spi.onward import onward
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
-REACHED, NOT_REACHED = State.REACHED, State.NOT_REACHED
 
-
-class Part:
+class Part(part.Part[CertManagerOptions]):
     """What both share."""
-
-    def __init__(self, ctx: Context) -> None:
-        self.ctx = ctx
-        self.options: CertManagerOptions = ctx.options
-        self.layer = ctx.layer.id
-
-    async def observe(self) -> Observation:
-        """Relative to the step's goal."""
-        return Observation(NOT_REACHED)
-
-    async def act(self) -> Observation | None:
-        """Does it."""
-        return None
 
     async def wanted(self) -> list[tuple[CarriedOptions, Manifest]]:
         """Every Secret as it should be.

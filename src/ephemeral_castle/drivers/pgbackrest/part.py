@@ -11,35 +11,17 @@ from ephemeral_castle.drivers.pgbackrest.living import Living
 from ephemeral_castle.drivers.pgbackrest.objects import LAYER, Shape, space
 from ephemeral_castle.drivers.pgbackrest.options import PgbackrestOptions
 from ephemeral_castle.errors import NotFound, Refused
-from ephemeral_castle.model.step import Observation, State
-from ephemeral_castle.spi import marks
-from ephemeral_castle.spi.driver import Context
+from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi import marks, part
 from ephemeral_castle.spi.kubernetes import Cluster, Manifest, Ref
+from ephemeral_castle.spi.part import REACHED
 
-REACHED, NOT_REACHED = State.REACHED, State.NOT_REACHED
 UNTOUCHED = "nothing was changed"
 RETAIN = "Retain"
 
 
-class Part:
-    """One action of the driver on one step. `observe` never changes anything."""
-
-    def __init__(self, ctx: Context) -> None:
-        self.ctx = ctx
-        self.options: PgbackrestOptions = ctx.options
-        self.layer = ctx.layer.id
-
-    async def observe(self) -> Observation:
-        """Relative to the step's goal."""
-        return Observation(NOT_REACHED)
-
-    async def act(self) -> Observation | None:
-        """Does it."""
-        return None
-
-    async def undo(self) -> str:
-        """Takes it back."""
-        return "nothing to undo"
+class Part(part.Part[PgbackrestOptions]):
+    """One action of the driver on one step."""
 
     async def cluster(self) -> Cluster:
         """The cluster of the living database."""

@@ -8,12 +8,13 @@ from typing import Any
 from ephemeral_castle.drivers.pgbackrest import scripts
 from ephemeral_castle.drivers.pgbackrest.living import STANZA, Living
 from ephemeral_castle.drivers.pgbackrest.objects import POD, SERVER
-from ephemeral_castle.drivers.pgbackrest.part import REACHED, Part
+from ephemeral_castle.drivers.pgbackrest.part import Part
 from ephemeral_castle.errors import Permanent, Transient
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.postgres import digest
 from ephemeral_castle.postgres.digest import TableDigest, table_key
 from ephemeral_castle.postgres.pgbackrest import parse_info
+from ephemeral_castle.spi.part import REACHED
 from ephemeral_castle.spi.world import Result
 
 ANSWER = 20.0  # seconds for one short question

@@ -6,10 +6,11 @@ import asyncio
 
 from ephemeral_castle.drivers.pgbackrest import objects, waiting
 from ephemeral_castle.drivers.pgbackrest.objects import RUN, Shape
-from ephemeral_castle.drivers.pgbackrest.part import NOT_REACHED, REACHED, Part
+from ephemeral_castle.drivers.pgbackrest.part import Part
 from ephemeral_castle.errors import CastleError, Permanent
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.kubernetes import Cluster, Ref
+from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 GONE = 240.0  # seconds for a namespace and all in it
 CLAUSES = {  # words of pgBackRest -> what a person does
