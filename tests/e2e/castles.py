@@ -90,7 +90,11 @@ class TestCastle:
         """`castle VERB -f FILE ARGS`; fails the test when it does not end with 0 and `ok` is wanted."""
         command = [str(Path(sys.executable).with_name("castle")), verb, "-f", str(self.file), *args]
         env = (on or self.here).env()
-        result = subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout, check=False)
+        try:
+            result = subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout, check=False)
+        except subprocess.TimeoutExpired as late:  # it tells the command, and not what it said
+            said = "\n".join((text or b"").decode(errors="replace") for text in (late.stdout, late.stderr))
+            raise AssertionError(f"{' '.join(command)} did not end within {timeout:g} s\n{said}") from None
         if ok and result.returncode != 0:
             said = f"{result.stdout}\n{result.stderr}"
             raise AssertionError(f"{' '.join(command)} ended with {result.returncode}\n{said}")
