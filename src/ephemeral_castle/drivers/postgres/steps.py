@@ -113,10 +113,9 @@ class Maker:
                     dataclasses.replace(steps[0], needs=(f"{self.layer.id}.cold",)),
                     *steps[1:],
                 ]
-            return [
-                *steps,
-                self.step("survey", "look at the repository", phase, READ, "outside old-machines?", weight=0.4),
-            ]
+            # A life that stands is looked at: by the cluster that carries it, once that is awake.
+            there = "outside old-machines? old-cluster?" if self.on_cluster else "outside old-machines?"
+            return [*steps, self.step("survey", "look at the repository", phase, READ, there, weight=0.4)]
         needs = "image push? old-machines? old-cluster?" if self.on_cluster else "image old-machines?"
         steps.append(self.step("revive", "the standing database", phase, CONVERGE, needs, deadline=300, recheck=True))
         steps.append(self.step("survey", "look at database and repository", phase, READ, "outside revive", weight=0.5))

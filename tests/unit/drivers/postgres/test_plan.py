@@ -75,6 +75,13 @@ def test_it_waits_for_its_node_and_for_its_image() -> None:
     assert not {"inventory", "destroy"} & set(found)  # it ends with its machines
 
 
+def test_a_raise_looked_at_the_database_before_its_cluster_was_awake() -> None:
+    """After a reboot the survey ran beside the cluster's wake, and gave up before that was done."""
+    assert "old-cluster?" in plan(Verb.RAISE)["survey"].needs
+    on_machines = steps.plan(DATABASE, options(machine="data", pooler="edge"), request(Verb.RAISE))
+    assert not [step for step in on_machines if "old-cluster?" in step.needs]
+
+
 def test_a_backup_wants_no_registry() -> None:
     assert "push" not in plan(Verb.BACKUP)
     assert "push" in plan(Verb.SEAL)
