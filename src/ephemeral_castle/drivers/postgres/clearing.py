@@ -10,7 +10,7 @@ from ephemeral_castle.drivers.postgres.errand import Errand
 from ephemeral_castle.drivers.postgres.own import Own
 from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.drivers.postgres.pod import PodPlace
-from ephemeral_castle.drivers.postgres.shape import DATA, claim_name, secret_name
+from ephemeral_castle.drivers.postgres.shape import DATA, claim_name
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
@@ -78,11 +78,6 @@ class Clear(Part):
             return
         errand = Errand(own, place.shape(), self.ctx.run)
         done = await errand.aside("empty", {}, ["sh", "-c", EMPTY], timeout=PATIENCE, begun=False)
-        made = await own.get(
-            "v1", "Secret", secret_name(self.layer, {})
-        )  # of the errand: it was not there to be listed
-        if made is not None:
-            await own.delete(made)
         if not done.ok:
             raise Permanent(
                 f"the volumes of database `{self.layer}` cannot be emptied",

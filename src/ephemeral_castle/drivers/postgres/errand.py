@@ -33,16 +33,17 @@ class Errand:
         self.shape = shape
         self.run = run
 
-    async def glimpse(self, script: str, disk: Manifest | None = None) -> str:
-        """What a script of sh(1) says that only reads `/pg`; of a disk that has lost its claim, when one is given.
+    async def glimpse(self, script: str, folder: str = "") -> str:
+        """What a script of sh(1) says that only reads `/pg`: the volume's, or that of a folder of its node.
 
         Raises:
             Unreachable: it could not look: the volume's node does not answer, or the volume cannot be mounted.
         """
         for left in await self.own.of("look", "Pod"):
             await self.own.delete(left, grace=0)
+        await self.home()
         name = f"{self.shape.layer}-look-{secrets.token_hex(3)}"
-        pod = await self.own.cluster.create(podspec.glimpse(self.shape, name, script, disk))
+        pod = await self.own.cluster.create(podspec.glimpse(self.shape, name, script, folder))
         try:
             seen = await self.own.cluster.until(Ref.of(pod), pods.done, timeout=GLIMPSE, title=f"pod {name}")
         except (Permanent, Transient) as error:
@@ -54,6 +55,11 @@ class Errand:
         if end is None or end.get("exitCode") != 0:
             raise self._blind(str((end or {}).get("message") or (end or {}).get("reason") or "its pod was ended"))
         return str(end.get("message", ""))
+
+    async def home(self) -> None:
+        """The namespace in which pods of ours run: it may have been deleted, and folders on nodes are there still."""
+        if await self.own.cluster.get(Ref("v1", "Namespace", self.shape.namespace)) is None:
+            await self.own.cluster.apply(objects.namespace(self.shape))
 
     def _blind(self, why: str) -> Unreachable:
         return Unreachable(
@@ -74,8 +80,9 @@ class Errand:
             await self.own.delete(pod, grace=0)
             await self.own.cluster.until(ref, pods.gone, timeout=ENDING, title=f"the end of {ref}")
             pod = None
-        if pod is None:
+        if pod is None and files:
             await self.own.put(objects.secret(self.shape, self.shape.layer, files))
+        if pod is None:
             pod = await self.own.cluster.create(podspec.aside(self.shape, ref.name, files, argv, self.run))
         return await self._awaited(ref, pod, timeout)
 

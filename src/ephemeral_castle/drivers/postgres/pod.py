@@ -64,8 +64,13 @@ class PodPlace:
         return state in pods.AT_REST
 
     async def listed(self) -> bool | None:
-        """By its claim."""
-        return await self._volumes(await self.own()).claim() is not None
+        """By its claim, or a volume that has lost it.
+
+        A folder on a node is no object that could be listed: where a life had one, it is for `standing` to look.
+        """
+        if self.known and self.shape().node:
+            return True
+        return await self._volumes(await self.own()).anything()
 
     async def standing(self) -> Standing:
         """The pod, and what lies on its volume where no server runs, seen by a pod that only looks.
@@ -296,7 +301,7 @@ class PodPlace:
         return {marks.MARK: marks.own(self.ctx), LAYER: self.name, LIFE: str(self.life)}
 
     def _volumes(self, own: Own) -> Volumes:
-        return Volumes(own, self.shape(), self.ctx.run)
+        return Volumes(own, self.shape(), self.ctx.run, lived=bool(self.known))
 
     @property
     def _ref(self) -> Ref:

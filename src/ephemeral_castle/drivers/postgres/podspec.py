@@ -53,28 +53,31 @@ def aside(shape: Shape, name: str, files: Mapping[str, str], argv: Sequence[str]
     container = {**_container(shape, "aside"), "command": list(argv), "volumeMounts": _mounts()}
     container["terminationMessagePolicy"] = "FallbackToLogsOnError"
     spec = {**_database_pod(shape, files), "restartPolicy": "Never", "containers": [container]}
+    if not files:  # a Secret for nothing is one more thing that could be left behind
+        for key, holder in (("volumes", spec), ("volumeMounts", container)):
+            holder[key] = [each for each in holder[key] if each["name"] != FILES]
     meta = shape.meta(name, "aside", annotations={"castle.run": run})
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
 
 
-def glimpse(shape: Shape, name: str, script: str, disk: Manifest | None = None) -> Manifest:
+def glimpse(shape: Shape, name: str, script: str, folder: str = "") -> Manifest:
     """A pod that reads the volume with the data and tells what it saw in its state; changes nothing.
 
     Args:
         shape: of the database.
         name: of the pod.
         script: of sh(1); what it says is what it tells.
-        disk: a volume of castle's own making that has lost its claim: its folder is read on its node.
+        folder: of its node, which is read instead of the volume where that has no claim; made where it is missing.
     """
     container = {
         **_container(shape, "look"),
         "command": ["sh", "-c", f"({script}) > /dev/termination-log"],
         "volumeMounts": [{"name": DATA, "mountPath": "/pg", "readOnly": True}],
     }
-    volume = _from_claim(shape, DATA) if disk is None else _from_disk(disk)
+    volume = _from_folder(DATA, folder, "DirectoryOrCreate") if folder else _from_claim(shape, DATA)
     spec = {**_pod(shape, [volume]), "restartPolicy": "Never", "containers": [container]}
     spec |= {"terminationGracePeriodSeconds": 0, "tolerations": _tolerations(shape)}
-    if disk is not None:
+    if folder:
         spec["nodeSelector"] = {HOSTNAME: shape.node}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": shape.meta(name, "look"), "spec": spec}
 
@@ -170,8 +173,8 @@ def _from_claim(shape: Shape, volume: str) -> dict[str, Any]:
     return {"name": volume, "persistentVolumeClaim": {"claimName": claim_name(shape.layer, volume)}}
 
 
-def _from_disk(disk: Manifest) -> dict[str, Any]:
-    return {"name": DATA, "hostPath": {"path": disk["spec"]["hostPath"]["path"], "type": "Directory"}}
+def _from_folder(volume: str, folder: str, kind: str) -> dict[str, Any]:
+    return {"name": volume, "hostPath": {"path": folder, "type": kind}}
 
 
 def _from_secret(name: str) -> dict[str, Any]:

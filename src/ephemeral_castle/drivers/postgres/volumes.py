@@ -6,13 +6,21 @@ import dataclasses
 
 from ephemeral_castle.drivers.postgres import objects
 from ephemeral_castle.drivers.postgres.errand import Errand
+from ephemeral_castle.drivers.postgres.objects import FOLDER
 from ephemeral_castle.drivers.postgres.own import Own
-from ephemeral_castle.drivers.postgres.shape import DATA, Shape, claim_name
+from ephemeral_castle.drivers.postgres.shape import DATA, PART, Shape, claim_name
 from ephemeral_castle.postgres import datadir
 from ephemeral_castle.postgres.states import Absent, ClusterState, Unknown
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
 
 LOOK = f"{datadir.LOOK}\nlook /pg"
+GONE = "gone"
+
+
+def look_in(name: str) -> str:
+    """The script that looks into a folder below `/pg`. One that is not there, or empty after a wipe, is gone."""
+    there = f'[ -e /pg/{name} ] || {{ echo {GONE}; exit; }}\nfound=$(ls -A /pg/{name}) && [ -z "$found" ]'
+    return f"{there} && {{ echo {GONE}; exit; }}\n{LOOK}/{name}"
 
 
 class Volumes:
@@ -22,9 +30,11 @@ class Volumes:
         own: its objects.
         shape: what they are made from.
         run: id of the run.
+        lived: whether the record knows data of it, which may lie on a node where no object speaks of them any more.
     """
 
-    def __init__(self, own: Own, shape: Shape, run: str) -> None:
+    def __init__(self, own: Own, shape: Shape, run: str, *, lived: bool = False) -> None:
+        self.lived = lived
         self.own = own
         self.shape = shape
         self.run = run
@@ -61,19 +71,32 @@ class Volumes:
             return Absent()  # nothing was ever bound to it
         return datadir.judge((await self.glimpse(LOOK)).splitlines())
 
-    async def _unclaimed(self) -> ClusterState:
-        """Who deletes a claim by hand deletes no data: a folder on a node stays, and many a class keeps its volumes."""
+    async def anything(self) -> bool:
+        """Whether an object is there that may stand for data: the claim, or a volume without it."""
+        return await self.claim() is not None or await self._volume() is not None
+
+    async def _volume(self) -> Manifest | None:
+        """The volume of the data whose claim is gone, or None."""
         wanted = (self.shape.namespace, claim_name(self.shape.layer, DATA))
         for volume in await self.own.cluster.list("v1", "PersistentVolume"):
+            labels = volume["metadata"].get("labels") or {}
             claimed = volume["spec"].get("claimRef") or {}
-            if (claimed.get("namespace"), claimed.get("name")) != wanted:
-                continue
-            if self.own.has(volume):
-                return datadir.judge((await self.glimpse(LOOK, volume)).splitlines())
-            return Unknown(f"its claim is gone, and its volume `{volume['metadata']['name']}` is there")
-        return Absent()
+            ours = self.own.has(volume) and labels.get(PART) == DATA
+            if ours or (claimed.get("namespace"), claimed.get("name")) == wanted:
+                return volume
+        return None
 
-    async def glimpse(self, script: str, disk: Manifest | None = None) -> str:
+    async def _unclaimed(self) -> ClusterState:
+        """Who deletes a claim by hand deletes no data: a folder on a node stays, and many a class keeps its volumes."""
+        volume = await self._volume()
+        if volume is not None and not (self.own.has(volume) and self.shape.node):
+            return Unknown(f"its claim is gone, and its volume `{volume['metadata']['name']}` is there")
+        if not self.shape.node or not (self.lived or volume is not None):
+            return Absent()
+        said = (await self.glimpse(look_in(objects.disk_name(self.shape, DATA)), FOLDER)).splitlines()
+        return Absent() if said == [GONE] else datadir.judge(said)
+
+    async def glimpse(self, script: str, folder: str = "") -> str:
         """What a script says that reads `/pg`; see `Errand.glimpse`.
 
         By the image that the database ran on: it lies on the node, where that of a newer castle may not.
@@ -82,4 +105,4 @@ class Volumes:
         if controller is not None:
             first = controller["spec"]["template"]["spec"]["containers"][0]
             shape = dataclasses.replace(shape, image=str(first["image"]))
-        return await Errand(self.own, shape, self.run).glimpse(script, disk)
+        return await Errand(self.own, shape, self.run).glimpse(script, folder)

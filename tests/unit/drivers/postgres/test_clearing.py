@@ -90,4 +90,5 @@ async def test_the_second_wipe_was_refused_for_what_the_first_had_left() -> None
     """The pod that empties folders has a Secret, which nobody had listed; the next life met it with another's mark."""
     board = Board()
     await cleared(await standing(board))
+    assert [call for call in board.calls if call.startswith("apply Secret")] == []
     assert board.names("Secret") == ["other-0", "other-1", "other-2"]

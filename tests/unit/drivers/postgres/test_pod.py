@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from ephemeral_castle.drivers.postgres.machine import MachinePlace
 from ephemeral_castle.drivers.postgres.place import Door, Standing
 from ephemeral_castle.drivers.postgres.places import place_of
 from ephemeral_castle.drivers.postgres.pod import PodPlace
+from ephemeral_castle.drivers.postgres.volumes import look_in
 from ephemeral_castle.errors import Refused, Transient, Unreachable
 from ephemeral_castle.postgres.states import Absent, HalfRestored, Unknown
 from ephemeral_castle.spi.world import Result
@@ -178,7 +181,56 @@ async def look(board: Board, said: str = "nothing") -> Standing:
 
 
 async def test_nothing_is_there() -> None:
-    assert await look(Board()) == Standing("absent", Absent())
+    assert await look(Board(), "gone") == Standing("absent", Absent())
+
+
+async def test_a_claim_deleted_by_hand_was_taken_for_nothing_at_all() -> None:
+    """ "Nothing of the old life is here": no seal, and the volume with all data was deleted."""
+    board = Board()
+    where = await started(board, options=options(**ON_CLASS))
+    assert await where.listed()
+    del board.store[next(ref for ref in board.store if ref.name == "database-data")]
+    assert not await where.listed()
+    ref = {"namespace": "data", "name": "database-data"}
+    board.put(
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pvc-7"}, "spec": {"claimRef": ref}}
+    )
+    assert await where.listed()
+
+
+async def test_a_folder_whose_namespace_and_volume_were_deleted_was_taken_for_absent() -> None:
+    """`kubectl delete ns data` and `delete pv` remove no data; they were destroyed without a seal."""
+    board = Board()
+    await started(board)
+    board.store.clear()
+    pods: list[Any] = []
+    create = board.create
+
+    async def seen(manifest: Any) -> Any:
+        assert board.names("Namespace") == ["data"]
+        pods.append(manifest["spec"])
+        return await create(manifest)
+
+    board.create = seen  # type: ignore[method-assign]
+    assert await place(board, old=True, lineage={"node": "data", "storage_class": ""}).listed()
+    board.ends = (0, "nothing")
+    stands = await place(board, old=True, lineage={"node": "data", "storage_class": ""}).standing()
+    assert stands == Standing("absent", HalfRestored(ours=False))
+    assert pods[0]["volumes"][0]["hostPath"] == {"path": "/var/lib/castle/volumes", "type": "DirectoryOrCreate"}
+    assert pods[0]["nodeSelector"] == {"kubernetes.io/hostname": "data"}
+    assert pods[0]["containers"][0]["volumeMounts"][0]["readOnly"]
+    assert f"look /pg/{DISK}" in pods[0]["containers"][0]["command"][2]
+
+
+@pytest.mark.parametrize(
+    ("made", "said"), [("", "gone"), ("x", "gone"), ("x/data", "nothing"), ("x/rewinding", "nothing")]
+)
+def test_a_folder_is_gone_when_it_is_missing_or_empty(tmp_path: Path, made: str, said: str) -> None:
+    if made:
+        (tmp_path / made).mkdir(parents=True)
+    script = look_in("x").replace("/pg/", f"{tmp_path}/")
+    answer = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert answer.stdout.splitlines()[-1] == said
 
 
 async def test_a_running_database_is_not_looked_into() -> None:
