@@ -31,4 +31,5 @@ def wanted(options: PostgresOptions, request: Request) -> Sequence[Claim]:
         *claims("", "persistentvolumes", ALL if options.node else "list"),
         *explained(space),
     ]
-    return found + (claims("", "nodes", "list") if options.expose == "nodeport" else [])
+    nodes = options.expose == "nodeport" or (options.node and request.abandon_data)
+    return found + (claims("", "nodes", "list") if nodes else [])

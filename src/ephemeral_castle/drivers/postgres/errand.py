@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from ephemeral_castle.drivers.postgres import objects, pods, podspec
 from ephemeral_castle.drivers.postgres.own import Own
-from ephemeral_castle.drivers.postgres.shape import Shape
+from ephemeral_castle.drivers.postgres.shape import PART, Shape
 from ephemeral_castle.errors import CastleError, Permanent, Transient, Unreachable
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
 from ephemeral_castle.spi.world import Result
@@ -70,6 +70,22 @@ class Errand:
             hints=["castle status"],
         )
 
+    async def empty(self, disk: Manifest, *, timeout: float) -> Result:
+        """Empties the folder of one volume; may be done again."""
+        await self.home()
+        name = f"{self.shape.layer}-empty-{disk['metadata']['labels'][PART]}"
+        ref = Ref("v1", "Pod", name, self.shape.namespace)
+        await self._cleared(ref)
+        pod = await self.own.cluster.create(podspec.emptying(self.shape, name, disk, self.run))
+        return await self._awaited(ref, pod, timeout)
+
+    async def _cleared(self, ref: Ref) -> None:
+        """No pod of a former errand is there."""
+        pod = await self.own.look(ref)
+        if pod is not None:
+            await self.own.delete(pod, grace=0)
+            await self.own.cluster.until(ref, pods.gone, timeout=ENDING, title=f"the end of {ref}")
+
     async def aside(
         self, name: str, files: Mapping[str, str], argv: Sequence[str], *, timeout: float, begun: bool
     ) -> Result:
@@ -77,8 +93,7 @@ class Errand:
         ref = Ref("v1", "Pod", f"{self.shape.layer}-{name}", self.shape.namespace)
         pod = await self.own.look(ref)
         if pod is not None and not (begun and self._goes_on(pod)):
-            await self.own.delete(pod, grace=0)
-            await self.own.cluster.until(ref, pods.gone, timeout=ENDING, title=f"the end of {ref}")
+            await self._cleared(ref)
             pod = None
         if pod is None and files:
             await self.own.put(objects.secret(self.shape, self.shape.layer, files))

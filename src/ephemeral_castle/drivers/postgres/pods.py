@@ -168,6 +168,11 @@ def node_address(nodes: Sequence[Manifest], wished: str) -> str:
     return ""
 
 
+def away(nodes: Sequence[Manifest]) -> bool:
+    """Whether no node of these is there and ready: nothing that is asked of it is done."""
+    return not any(_ready(node) for node in nodes)
+
+
 def _ready(node: Manifest) -> bool:
     conditions = node.get("status", {}).get("conditions", ())
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)

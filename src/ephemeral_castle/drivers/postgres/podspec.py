@@ -82,6 +82,21 @@ def glimpse(shape: Shape, name: str, script: str, folder: str = "") -> Manifest:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": shape.meta(name, "look"), "spec": spec}
 
 
+def emptying(shape: Shape, name: str, disk: Manifest, run: str) -> Manifest:
+    """A pod that empties the folder of a volume of castle's own making, whether that has a claim or not."""
+    folder, _, last = disk["spec"]["hostPath"]["path"].rpartition("/")
+    container = {
+        **_container(shape, "aside"),
+        "command": ["sh", "-c", f"[ ! -e /pg/{last} ] || find /pg/{last} -xdev -mindepth 1 -delete"],
+        "volumeMounts": [{"name": DATA, "mountPath": "/pg"}],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+    spec = {**_pod(shape, [_from_folder(DATA, folder, "DirectoryOrCreate")]), "restartPolicy": "Never"}
+    spec |= {"containers": [container], "tolerations": _tolerations(shape), "nodeSelector": {HOSTNAME: shape.node}}
+    meta = shape.meta(name, "aside", annotations={"castle.run": run})
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+
+
 def order_of(order: Sequence[str], *, disk: bool) -> list[str]:
     """The init container's command. A folder that a kubelet made belongs to root: it is handed over on the way."""
     command = ["castle-postgres", "only", *order]

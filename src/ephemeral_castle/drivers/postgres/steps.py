@@ -136,7 +136,7 @@ class Maker:
         """In a cluster that stays: what castle made in it for this database is listed, and just that is deleted."""
         listing = self.step("inventory", "list what will be deleted", Phase.DESTROY, READ, "revive", recheck=True)
         destroy = self.step("destroy", "delete the database's objects", Phase.DESTROY, IRREVERSIBLE, "inventory",
-                            clock="destroy", provides=("machines-gone",), weight=0.6)  # fmt: skip
+                            clock="destroy", provides=("machines-gone",), deadline=3600, weight=0.6)  # fmt: skip
         return [listing, destroy]
 
     def cold(self, request: Request) -> list[Step]:

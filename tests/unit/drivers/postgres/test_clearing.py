@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ephemeral_castle.drivers.postgres.clearing import EMPTY, Clear, Listing
+import pytest
+
+from ephemeral_castle.drivers.postgres.clearing import Clear, Listing
 from ephemeral_castle.drivers.postgres.desk import Desk
+from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.step import State
+from ephemeral_castle.spi.kubernetes import Ref
 from tests.unit.drivers.postgres.board import MARKS, ON_CLASS, Board, context, options, place
 
 
@@ -26,6 +30,8 @@ async def standing(board: Board, **home: str) -> Any:
         ctx.said.append((what, data))
 
     ctx.intent = intent
+    ctx.request.abandon_data = False
+    ctx.diagnostic = lambda *told: ctx.said.append(told)
     return ctx
 
 
@@ -61,9 +67,12 @@ async def test_a_folder_on_a_node_is_emptied_before_its_volume_goes() -> None:
 
     board.create = seen  # type: ignore[method-assign]
     await cleared(ctx)
-    pod, volumes = pods[0]
-    assert pod["spec"]["containers"][0]["command"] == ["sh", "-c", EMPTY]
-    assert len(volumes) == 2
+    folders = ["castle-c0ffee00-2-database-data", "castle-c0ffee00-2-database-repo2"]
+    for (pod, volumes), name in zip(pods, folders, strict=True):
+        said = f"[ ! -e /pg/{name} ] || find /pg/{name} -xdev -mindepth 1 -delete"
+        assert pod["spec"]["containers"][0]["command"] == ["sh", "-c", said]
+        assert pod["spec"]["volumes"][0]["hostPath"]["path"] == "/var/lib/castle/volumes"
+        assert len(volumes) == 2
     assert board.names("PersistentVolume") == board.names("PersistentVolumeClaim") == []
 
 
@@ -92,3 +101,64 @@ async def test_the_second_wipe_was_refused_for_what_the_first_had_left() -> None
     await cleared(await standing(board))
     assert [call for call in board.calls if call.startswith("apply Secret")] == []
     assert board.names("Secret") == ["other-0", "other-1", "other-2"]
+
+
+async def test_a_folder_whose_claim_was_deleted_by_hand_was_called_destroyed_and_kept_all_data() -> None:
+    board = Board()
+    ctx = await standing(board)
+    for name in ("database-data", "database-repo2"):
+        del board.store[Ref("v1", "PersistentVolumeClaim", name, "data")]
+    await cleared(ctx)
+    assert len([call for call in board.calls if call.startswith("create Pod data/database-empty-")]) == 2
+
+
+async def test_what_nobody_listed_is_not_destroyed() -> None:
+    """`Destroyed` was said when the listed ones were gone, whatever else had the marks of that life."""
+    board = Board()
+    ctx = await standing(board, **ON_CLASS)
+    seen = await Listing(ctx, Desk()).observe()
+    ctx.facts = lambda step: {"database.inventory": seen.facts}.get(step, {})
+    meta = {"name": "late", "namespace": "data", "labels": MARKS}
+    board.put({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": {}})
+    await Clear(ctx, Desk()).act()
+    with pytest.raises(Permanent, match="something is there that was not listed") as caught:
+        await Clear(ctx, Desk()).observe()
+    assert "data/late" in caught.value.where
+
+
+async def test_a_volume_that_its_class_keeps_is_told() -> None:
+    board = Board()
+    ctx = await standing(board, **ON_CLASS)
+    spec = {"persistentVolumeReclaimPolicy": "Retain", "claimRef": {"namespace": "data", "name": "database-data"}}
+    board.put({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pvc-1"}, "spec": spec})
+    await cleared(ctx)
+    assert "volume pvc-1 is kept by its class" in ctx.said[-1][1]
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_the_wipe_of_a_lost_node_never_ended(there: bool) -> None:
+    """Its pod waited for a kubelet that is gone, and its folder for a pod, on every resume, although given up."""
+    board = Board()
+    ctx = await standing(board)
+    ctx.request.abandon_data = True
+    board.ends = None  # no pod ends there
+    if there:
+        status = {"conditions": [{"type": "Ready", "status": "Unknown"}]}
+        meta = {"name": "data", "labels": {"kubernetes.io/hostname": "data"}}
+        board.put({"apiVersion": "v1", "kind": "Node", "metadata": meta, "status": status})
+    graces: list[int | None] = []
+    delete = board.delete
+
+    async def seen(ref: Ref, *, uid: str = "", grace: int | None = None, foreground: bool = False) -> None:
+        graces.extend([grace] if ref.kind == "Pod" else [])
+        await delete(ref, uid=uid, grace=grace, foreground=foreground)
+
+    board.delete = seen  # type: ignore[method-assign]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "stuck", "namespace": "data", "labels": MARKS}}
+    board.put(pod)
+    await cleared(ctx)
+    assert set(graces) == {0}
+    told = [text for word, text in ctx.said[1:] if word == "warning"]
+    assert len(told) == 2
+    assert "on node data was not emptied" in told[0]
+    assert board.names("PersistentVolume") == []
