@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ephemeral_castle.drivers.kubeadm import access, layout, scripts
+from ephemeral_castle.drivers.kubeadm import access, layout, scripts, unchanged
 from ephemeral_castle.drivers.kubeadm.endpoint import Endpoint
 from ephemeral_castle.drivers.kubeadm.join import Join
 from ephemeral_castle.drivers.kubeadm.options import HERE
@@ -32,8 +32,10 @@ class Init(Part):
             self._not_twice()
             begun = "an earlier try broke off" if standing.begun else "no cluster yet"
             return Observation(PARTIAL if standing.begun else NOT_REACHED, begun)
-        if not await (await self.cluster()).ready():
+        cluster = await self.cluster()
+        if not await cluster.ready():
             return Observation(NOT_REACHED, "the API server does not answer")
+        await unchanged.version(self, cluster)
         return await self.born()
 
     async def act(self) -> Observation:
@@ -66,14 +68,16 @@ class Init(Part):
         """A life has one cluster: where that is lost, another one would be empty under its name.
 
         Raises:
-            Refused: the record knows one of this life.
+            Refused: the record knows one of this life, or this run has made one: the record is written at its end.
         """
         known = self.ctx.record.inventory.get(str(self.ctx.life), [])
-        if any(item.get("kind") == KIND and item.get("name") == self.layer for item in known):
+        recorded = any(item.get("kind") == KIND and item.get("name") == self.layer for item in known)
+        if recorded or self.facts("init").get("ca"):
+            who = "the record knows it" if recorded else "this run made it"
             raise Refused(
                 f"the cluster `{self.layer}` of life {self.ctx.life} is lost",
-                why="the record knows it, and no machine of its control plane has anything of it",
-                state="nothing was changed; what other machines still carry of it was not touched",
+                why=f"{who}, and no machine of its control plane has anything of it",
+                state="no second one was made; what other machines still carry of the first was not touched",
                 hints=["castle status", "castle rebirth, which raises a new one with what the treasury holds"],
             )
 

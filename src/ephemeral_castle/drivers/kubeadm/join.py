@@ -122,9 +122,8 @@ class Join(Part):
         if not put.ok:
             raise Transient(f"machine {self.name} does not take its configuration", why=put.last_words())
         # A join that failed was asked with a token that is gone: it is never taken for done, only for running.
-        return await self._jobs(machine).do(
-            self._key(), [scripts.NODE, "join"], timeout=self.options.timeout, again=True
-        )
+        jobs, timeout = self._jobs(machine), self.options.timeout
+        return await jobs.do(self._key(), [scripts.NODE, "join"], timeout=timeout, again=True)
 
     @asynccontextmanager
     async def _token(self) -> AsyncIterator[str]:

@@ -6,7 +6,7 @@ import ipaddress
 import posixpath
 from urllib.parse import urlsplit
 
-from ephemeral_castle.drivers.kubeadm import watchers
+from ephemeral_castle.drivers.kubeadm import unchanged, watchers
 from ephemeral_castle.drivers.kubeadm.endpoint import Endpoint, configuration
 from ephemeral_castle.drivers.kubeadm.image import ENDPOINT
 from ephemeral_castle.drivers.kubeadm.layout import PORT
@@ -15,7 +15,9 @@ from ephemeral_castle.drivers.kubeadm.part import Part
 from ephemeral_castle.errors import CastleError, Refused
 from ephemeral_castle.model.castle import Role, Verb
 from ephemeral_castle.model.step import Observation
+from ephemeral_castle.spi.awake import ANSWERS
 from ephemeral_castle.spi.cold import drop, see_dropped
+from ephemeral_castle.spi.kubernetes import Cluster
 from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 WAKING = 30.0  # seconds for the standing cluster to answer; a dead one keeps nobody from a rebirth
@@ -147,14 +149,15 @@ class Wake(Part):
             if seen is None or not seen.running:
                 return Observation(NOT_REACHED, "its load balancer does not run")
         try:
-            answers = await (await self.cluster(old=True)).ready()
+            cluster = await self.cluster(old=True)
+            answers = await cluster.ready()
         except Refused:
             raise
         except CastleError as error:  # no key of it, or no machine: the act finds out whether that passes
             return Observation(NOT_REACHED, str(error))
         if not answers:
             return Observation(NOT_REACHED, "its API server does not answer")
-        return Observation(REACHED, "it answers")
+        return await self._alive(cluster)
 
     def _machines(self) -> bool:
         """Whether the ground has listed machines of the old life; also when nobody lists any."""
@@ -181,8 +184,13 @@ class Wake(Part):
             raise
         except CastleError as error:
             return self._dead(f"{error} ({error.why})" if error.why else str(error))
-        return Observation(REACHED, "it answers")
+        return await self._alive(cluster)
+
+    async def _alive(self, cluster: Cluster) -> Observation:
+        await unchanged.check(self, cluster)
+        return Observation(REACHED, "it answers", {ANSWERS: True}, renews=True)
 
     def _dead(self, why: str) -> Observation:
         self.ctx.diagnostic("warning", f"the cluster of life {self.ctx.old_life} does not answer: {why}")
-        return Observation(REACHED, waived=f"it does not answer: {why}")
+        text = f"it does not answer: {why}"
+        return Observation(REACHED, waived=text, facts={ANSWERS: False}, renews=True)

@@ -9,7 +9,7 @@ from ephemeral_castle.drivers.kubeadm.endpoint import Endpoint, configuration, d
 from ephemeral_castle.drivers.kubeadm.files import digest as digest_of
 from ephemeral_castle.drivers.kubeadm.files import node_files, packed
 from ephemeral_castle.drivers.kubeadm.part import Part
-from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient
+from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient, Unreachable
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 from ephemeral_castle.spi.world import File, Machine, Result
@@ -73,11 +73,19 @@ class Configure(Part):
         command = ["sh", "-c", scripts.CONFIGURE, "castle-node", digest_of(files), self.options.version, prefetch]
         result = await machine.transport.run(command, stdin=packed(files), timeout=90)
         if not result.ok:
-            raise self._failed(result)
+            raise self._failed(result, await self._belongs(machine))
         return Observation(REACHED, f"{self.name} at {machine.address}", {"address": machine.address})
 
-    def _failed(self, result: Result) -> CastleError:
-        where, why, state = f"machine {self.name}", result.last_words(), "it belongs to no cluster yet"
+    async def _belongs(self, machine: Machine) -> str:
+        """For people: what is at stake on it."""
+        try:
+            member = (await self.stands(machine)).member
+        except Unreachable:
+            return "whether it belongs to a cluster cannot be seen now"
+        return "it is still a node of the cluster that stands" if member else "it belongs to no cluster yet"
+
+    def _failed(self, result: Result, state: str) -> CastleError:
+        where, why = f"machine {self.name}", result.last_words()
         if result.code == UNFIT:
             hint = "write `image: kubernetes` into the layer of the machines, then raise new ones: castle rebirth"
             return Refused("the machine cannot be a node", where=where, why=why, state=state, hints=[hint])

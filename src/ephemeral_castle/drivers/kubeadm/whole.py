@@ -64,6 +64,9 @@ class Nodes(Part):
         """By one look at each."""
         if self.untouched:
             return Observation(NOT_REACHED, "new nodes")
+        return await self._seen()
+
+    async def _seen(self) -> Observation:
         cluster = await self.cluster()
         nodes = await asyncio.gather(*(cluster.get(Ref("v1", "Node", node.name)) for node in self.nodes))
         for node, manifest in zip(self.nodes, nodes, strict=True):
@@ -86,7 +89,7 @@ class Nodes(Part):
             *(self._node(cluster, node.name, node.pods) for node in self.nodes),
             *(cluster.until(ref, judge, timeout=self.options.timeout, title=str(ref)) for ref in (PROXY, DNS)),
         )
-        return self._facts()
+        return await self._seen()
 
     @staticmethod
     async def _tidy(cluster: Cluster) -> None:

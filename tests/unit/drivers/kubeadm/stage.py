@@ -81,11 +81,16 @@ class PlayedCluster:
         self.objects: dict[Ref, Manifest] = {}
         self.changes: list[str] = []
         self.answers = True
+        self.gitversion = "v1.36.3"
         self.closed = False
 
     async def ready(self) -> bool:
         """As told."""
         return self.answers
+
+    async def version(self) -> str:
+        """As told."""
+        return self.gitversion
 
     async def get(self, ref: Ref) -> Manifest | None:
         """What is there."""

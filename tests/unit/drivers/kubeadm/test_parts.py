@@ -229,6 +229,17 @@ async def test_a_cluster_that_the_record_knows_and_no_machine_has_is_not_born_ag
     assert played.machines["control"].jobs == []
 
 
+async def test_a_cluster_that_this_very_run_made_is_not_born_again_either() -> None:
+    """The record is written at the end of a run: till then an empty cluster took the place of the first."""
+    played = Played()
+    played.known["cluster.init"] = dict((await seen(Init, born(), "control")).facts)
+    with pytest.raises(Refused, match="is lost") as raised:
+        await part(Init, played, "control").act()
+    assert raised.value.why.startswith("this run made it")
+    assert "nothing was changed" not in raised.value.state
+    assert played.machines["control"].jobs == []
+
+
 async def test_a_control_plane_that_cannot_be_seen_may_have_the_cluster() -> None:
     played = Played(control=["control", "b", "c"], workers=["data"])
     played.machines["c"].silent = True
@@ -315,6 +326,59 @@ async def test_settled_is_only_what_was_seen_to_be_as_wanted() -> None:
 
 
 RIGHT_OLD = digest(configuration("10.0.0.1", [("control", "10.0.0.8")]))
+
+
+# --- what a raise cannot change
+
+
+def standing(verb: Verb = Verb.RAISE, **more: Any) -> Played:
+    """A raise on the cluster of the life that stands."""
+    played = born(verb=verb, podman=lambda argv: Result(0, bed.podman_ps(1, RIGHT_OLD), ""), **more)
+    played.life = played.old_life = 1
+    for each in ("control", "data", "edge"):
+        pods = f"10.244.{['control', 'data', 'edge'].index(each)}.0/24"
+        played.cluster.objects[Ref("v1", "Node", each)] = bed.node(each, pods)
+    return played
+
+
+async def test_a_range_of_pods_that_would_move_on_a_living_node_is_refused_before_anything_is_changed() -> None:
+    """Networks and routes were written anew under living pods, and the raise said that all was well."""
+    three: dict[str, Any] = {"control": ["control", "b", "c"], "workers": ["data", "edge"]}
+    for more in (three, {"workers": ["new", "data", "edge"]}):
+        for deed in ("observe", "act"):
+            with pytest.raises(Refused, match="machine `data` would get another range of pods") as raised:
+                await getattr(part(Wake, standing(**more)), deed)()
+            assert "it has 10.244.1.0/24" in raised.value.why
+    assert (await seen(Wake, standing())).state is REACHED
+    assert (await seen(Wake, standing(workers=["data", "edge", "new"]))).state is REACHED
+    assert (await seen(Wake, standing(Verb.REBIRTH, **three))).state is REACHED
+
+
+async def test_a_node_that_keeps_another_range_is_not_called_ready() -> None:
+    played = born()
+    well(played)
+    played.cluster.objects[Ref("v1", "Node", "edge")]["spec"]["podCIDR"] = "10.244.7.0/24"
+    found = await part(Nodes, played).act()
+    assert (found.state, found.detail) == (NOT_REACHED, "edge does not show its range of pods")
+
+
+async def test_another_version_on_a_living_cluster_is_refused_and_not_told_as_done() -> None:
+    played = standing()
+    played.cluster.gitversion = "v1.35.0"
+    for deed in (part(Wake, played).observe, part(Wake, played).act, part(Init, played, "control").observe):
+        with pytest.raises(Refused, match=r"is of version v1\.35\.0, and `version` says v1\.36\.3") as raised:
+            await deed()
+        assert "another version comes with the next rebirth" in raised.value.why
+
+
+async def test_a_node_of_a_living_cluster_that_takes_no_files_is_not_said_to_belong_to_none() -> None:
+    for member, said in (("join", "it is still a node of the cluster that stands"), ("", "it belongs to no cluster")):
+        played = Played()
+        played.machines["data"].member = member
+        played.machines["data"].fails["configure"] = Result(92, "", "no space left")
+        with pytest.raises(Transient) as raised:
+            await part(Configure, played, "data").act()
+        assert raised.value.state.startswith(said)
 
 
 # --- the load balancer
