@@ -100,18 +100,24 @@ class Endpoint:
     async def start(self, life: int, text: str) -> str:
         """Runs it with this configuration, in the place of one with another; gives the container's id.
 
+        One that only stopped is started again: it needs no image, which a computer may have lost since. Where a new one
+        is needed and there is no image, that is built before the old container is touched.
+
         Raises:
             Refused: a container that is not ours has its name. Transient: it does not start.
         """
         seen = await self.of(life)
-        if seen is not None and seen.running and seen.digest == digest(text):
+        if seen is not None and seen.digest == digest(text) and (seen.running or await self._again(seen)):
             return seen.id
+        images = self.ctx.world.images
+        if not await images.present(ENDPOINT):
+            await images.build(ENDPOINT, self.ctx.progress)
         if seen is not None:  # nothing is in it that a new one would lack
             await self.remove([seen])
         marked = marks.labels(self.ctx, life=str(life), layer=self.ctx.layer.id, configuration=digest(text))
         result = await self._podman(
             "run", "-d", "--name", self.name(life), *marked, "--network", "host",
-            "--tmpfs", "/run/castle", self.ctx.world.images.reference(ENDPOINT),
+            "--tmpfs", "/run/castle", images.reference(ENDPOINT),
             "sh", "-c", START, "castle-endpoint", text,
         )  # fmt: skip
         if not result.ok:
@@ -120,6 +126,9 @@ class Endpoint:
                 await self._podman("rm", "-f", "-t", "0", left)
             raise Transient("the load balancer of the cluster does not start", why=result.last_words())
         return result.out.strip()
+
+    async def _again(self, seen: Seen) -> bool:
+        return (await self._podman("start", seen.id)).ok
 
     async def last_words(self, life: int) -> str:
         """Why the one of a life does not run; "" when it does."""

@@ -43,7 +43,8 @@ def plan(layer: Layer, options: KubeadmOptions, request: Request) -> Sequence[St
     if request.verb is not Verb.DRILL:
         steps.append(
             _step(layer, "wake", "the cluster of the standing life", Phase.PREPARE, Effect.CONVERGE,
-                  needs=("old-machines?",), provides=("old-cluster",), recheck=True, weight=0.5)
+                  needs=("old-machines?", f"{layer.id}.image?"), provides=("old-cluster",), recheck=True,
+                  deadline=900, weight=0.5)
         )  # fmt: skip
     if request.verb in DESTROYING and options.endpoint == HERE:
         steps.append(

@@ -156,7 +156,7 @@ class Played:
         self.now = 0.0
         self.request = Request(verb=verb, castle=CASTLE, site=SITE)
         self.attempt, self.old_life, self.life, self.passed = 2, 1, 2, False
-        self.desk, self.record = Desk(), RECORD
+        self.desk, self.record, self.image = Desk(), RECORD, True
 
     def context(self) -> Any:
         """As a step sees it."""
@@ -186,7 +186,15 @@ class Played:
             gateway="10.0.0.1", treasury_host="treasury.castle", podman=lambda *args: ["podman", *args],
             podman_env=dict, enter=lambda argv: ["enter", *argv],
         )  # fmt: skip
-        images = SimpleNamespace(reference=lambda recipe: f"localhost/{recipe.name}")
+
+        async def present(_: Any) -> bool:
+            return self.image
+
+        async def build(_: Any, __: Any) -> None:
+            self.said.append("build")
+            self.image = True
+
+        images = SimpleNamespace(reference=lambda recipe: f"localhost/{recipe.name}", present=present, build=build)
         world = SimpleNamespace(
             exec=SimpleNamespace(run=run), enclosure=enclosure, images=images, publish=publish, door=lambda *_: 0,
             clock=SimpleNamespace(now=lambda: 1.7e9 + self.now, monotonic=lambda: self.now, sleep=sleep),
@@ -196,5 +204,6 @@ class Played:
             world=world, options=self.options, layer=LAYER, request=self.request, record=self.record, run="r1",
             attempt=self.attempt, old_life=self.old_life, life=self.life, passed_no_return=self.passed,
             facts=lambda step: self.known.get(step, {}), machine=machine, intent=intent,
+            progress=lambda *_, **__: None,
             diagnostic=lambda severity, text: self.said.append(f"{severity}: {text}"),
         )  # fmt: skip

@@ -391,9 +391,38 @@ async def test_the_load_balancer_that_runs_as_wanted_is_left_alone() -> None:
     assert not any("run" in call for call in played.calls)
 
 
-@pytest.mark.parametrize("there", [bed.podman_ps(2, "another"), bed.podman_ps(2, RIGHT, running=False)])
-async def test_one_that_leads_elsewhere_or_ended_is_replaced_by_id(there: str) -> None:
-    played = Played(podman=lambda argv: Result(0, there if "ps" in argv else "id-new\n", ""))
+async def test_one_that_only_stopped_is_started_again_and_needs_no_image() -> None:
+    """It was removed first, and on a computer without the image no new one came: the cluster was called dead."""
+    played = born(podman=lambda argv: Result(0, bed.podman_ps(1, RIGHT_OLD, running=False) if "ps" in argv else "", ""))
+    played.image = False
+    assert (await part(Wake, played).act()).waived == ""
+    assert ["podman", "start", "id-1"] in played.calls
+    assert "build" not in played.said
+    assert not any("rm" in call or "run" in call for call in played.calls)
+
+
+async def test_the_image_is_built_before_one_that_leads_elsewhere_is_removed() -> None:
+    def podman(argv: list[str]) -> Result:
+        assert played.image or "rm" not in argv
+        return Result(0, bed.podman_ps(1, "another") if "ps" in argv else "id-new", "")
+
+    played = born(podman=podman)
+    played.image = False
+    assert (await part(Wake, played).act()).waived == ""
+    assert "build" in played.said
+    assert any("rm" in call for call in played.calls)
+
+
+@pytest.mark.parametrize(
+    ("there", "starts"), [(bed.podman_ps(2, "another"), True), (bed.podman_ps(2, RIGHT, running=False), False)]
+)
+async def test_one_that_leads_elsewhere_or_does_not_start_is_replaced_by_id(there: str, starts: bool) -> None:
+    def podman(argv: list[str]) -> Result:
+        if "start" in argv and not starts:
+            return Result(125, "", "no such image")
+        return Result(0, there if "ps" in argv else "id-new\n", "")
+
+    played = Played(podman=podman)
     assert (await seen(Up, played)).state is NOT_REACHED
     assert (await part(Up, played).act()).facts["created"][0]["id"] == "id-new"
     assert ["podman", "rm", "-f", "-t", "0", "id-2"] in played.calls
