@@ -17,7 +17,7 @@ from ephemeral_castle.drivers.postgres.raising import ENDING, Raising
 from ephemeral_castle.drivers.postgres.session import OPENING, Session
 from ephemeral_castle.drivers.postgres.shape import LAYER, LIFE, POOLER, SERVER, Shape
 from ephemeral_castle.drivers.postgres.volumes import LOOK, Volumes
-from ephemeral_castle.errors import CastleError, NotFound, Permanent, Transient, Unreachable
+from ephemeral_castle.errors import CastleError, NotFound, Permanent, Refused, Transient, Unreachable
 from ephemeral_castle.postgres import datadir
 from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.driver import Context
@@ -271,8 +271,11 @@ class PodPlace:
         """
         try:
             cluster = await self.ctx.cluster(old=self.old)
-        except NotFound as error:  # the cluster's absence is no word on the data: they may lie on a node of it
-            raise Unreachable(f"the cluster of database `{self.name}` cannot be asked", why=str(error)) from error
+        except Refused:
+            raise
+        except CastleError as error:  # its absence, or a closed door, is no word on the data: they may lie on a node
+            why = error.why or str(error)
+            raise Unreachable(f"the cluster of database `{self.name}` cannot be asked", why=why) from error
         return Own(cluster, self._marks(), self.namespace)
 
     def shape(self) -> Shape:

@@ -9,14 +9,15 @@ from ephemeral_castle.drivers.postgres.part import PRESENT, Part
 from ephemeral_castle.drivers.postgres.place import ABSENT, RUNNING
 from ephemeral_castle.drivers.postgres.sides import odd_one
 from ephemeral_castle.drivers.postgres.whereabouts import elsewhere
-from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient, Unreachable
+from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient
 from ephemeral_castle.model.castle import Verb
-from ephemeral_castle.model.step import Observation, State
+from ephemeral_castle.model.step import Observation, Retry, State
 from ephemeral_castle.postgres.states import Absent
 from ephemeral_castle.spi.cold import drop, see_dropped
 from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 TRIES = 3  # of waking a database before it may be given up
+LAST = Retry().attempts
 
 
 class Image(Part):
@@ -100,6 +101,14 @@ class Revive(Part):
         """Running, or not there at all, or to be left as it is: stopped by the seal, or with its end begun."""
         if self.ctx.passed_no_return:
             return Observation(REACHED, "its end has begun")
+        try:
+            return await self._looked()
+        except Refused:
+            raise
+        except CastleError as error:  # whoever cannot be asked has said nothing: `act` says what can be done
+            return Observation(NOT_REACHED, f"it cannot be asked: {error.why or error}")
+
+    async def _looked(self) -> Observation:
         away = await elsewhere(self.ctx)
         if away:  # the survey refuses, and offers the way out
             return Observation(REACHED, away, {"presence": ABSENT, "elsewhere": away})
@@ -110,10 +119,7 @@ class Revive(Part):
             return Observation(REACHED, "nothing of the old life is here", {"presence": ABSENT})
         self._not_sealed()
         place = self.place(old=True)
-        try:
-            there = await place.standing()
-        except Unreachable as error:
-            return Observation(NOT_REACHED, f"its machine does not answer: {error.why}")
+        there = await place.standing()
         if there.state == RUNNING:
             return Observation(REACHED, "running", {"presence": PRESENT})
         if there.state == ABSENT and there.cluster == Absent():
@@ -143,10 +149,29 @@ class Revive(Part):
         except CastleError as error:
             surely = not isinstance(error, Transient) or self.ctx.attempt >= TRIES
             if not (surely and self.ctx.request.abandon_data):
+                self._offer(error)
                 raise
             why = f"it does not come up, and --abandon-data was given: {error.why or error}"
             return Observation(REACHED, why, {"presence": PRESENT})
         return None
+
+    def _offer(self, error: CastleError) -> None:
+        """Refuses at the last try, with the way out that a database has whose cluster cannot be brought to answer."""
+        last = not isinstance(error, Transient) or self.ctx.attempt >= LAST
+        can = self.options.namespace and self.ctx.request.verb in (Verb.REBIRTH, Verb.WIPE)
+        if not (last and can) or isinstance(error, Refused):
+            return
+        words = "to give up what was written since the last archived change"
+        raise Refused(
+            f"database `{self.layer}` stands in the record, and cannot be brought to answer",
+            where=error.where,
+            why=f"{error.message}: {error.why}" if error.why else error.message,
+            state="nothing was changed",
+            hints=[
+                "mend it, and again; `castle doctor` looks at the way there",
+                f"only if it cannot be mended, {words}: castle {self.ctx.request.verb.value} --abandon-data",
+            ],
+        ) from error
 
     async def _wake(self) -> None:
         await awake(self, old=True)

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from ephemeral_castle.drivers.postgres import steps
 from ephemeral_castle.drivers.postgres.desk import Desk
 from ephemeral_castle.drivers.postgres.part import Part
+from ephemeral_castle.drivers.postgres.pgo.place import PgoPlace
 from ephemeral_castle.drivers.postgres.prepare import Push, Revive
-from ephemeral_castle.errors import Permanent, Refused, Unreachable
+from ephemeral_castle.errors import Denied, NotFound, Permanent, Refused, Unreachable
 from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Treasury, Verb
 from ephemeral_castle.model.step import State, Step
 from ephemeral_castle.spi.driver import Request
@@ -29,6 +30,7 @@ from tests.unit.drivers.postgres.board import (
     options,
     place,
 )
+from tests.unit.drivers.postgres.operated import options as operated
 
 OWN = Site("lab", (GROUND, CLUSTER, DATABASE))
 FOREIGN = Site("home", (Layer("cluster", Role.FOUNDATIONS, "existing"), DATABASE))
@@ -166,3 +168,34 @@ def test_an_id_that_its_pods_could_not_bear_is_refused_before_anything_is_destro
     else:
         with pytest.raises(Permanent, match="is too long for a database on Kubernetes"):
             steps.plan(layer, options(**ON_NODE), asked)
+
+
+@pytest.mark.parametrize("error", [Unreachable("dead"), Permanent("no layer has a cluster"), Denied("forbidden")])
+@pytest.mark.parametrize("asked", ["cluster", "list"])
+async def test_a_cluster_that_cannot_be_asked_ended_the_run_without_a_way_out(asked: str, error: Exception) -> None:
+    """Only one error of many got as far as `--abandon-data`, and no refusal offered it."""
+    board = Board()
+
+    async def broken(*_: Any, **__: Any) -> Any:
+        raise error
+
+    ctx = cast("Any", context(board, attempt=4, request=request(Verb.REBIRTH, FOREIGN)))
+    setattr(ctx if asked == "cluster" else board, asked, broken)
+    assert (await Revive(ctx, Desk()).observe()).state is State.NOT_REACHED
+    with pytest.raises(Refused, match="cannot be brought to answer") as caught:
+        await Dead(ctx, Desk()).act()
+    assert "castle rebirth --abandon-data" in caught.value.hints[-1]
+    ctx.attempt = 1
+    with pytest.raises(Unreachable):
+        await Dead(ctx, Desk()).act()
+
+
+@pytest.mark.parametrize("error", [Permanent("no layer has a cluster"), Denied("forbidden"), NotFound("no key")])
+async def test_whatever_hides_a_cluster_is_no_word_on_its_database(error: Exception) -> None:
+    async def broken(**_: Any) -> Any:
+        raise error
+
+    with pytest.raises(Unreachable, match="cannot be asked"):
+        await place(None, cluster=broken).own()
+    with pytest.raises(Unreachable, match="cannot be asked"):
+        await PgoPlace(context(None, cluster=broken, options=operated())).own()

@@ -17,7 +17,7 @@ from ephemeral_castle.drivers.postgres.place import ABSENT, RUNNING, Door, Stand
 from ephemeral_castle.drivers.postgres.pod import ROOM
 from ephemeral_castle.drivers.postgres.session import Session
 from ephemeral_castle.drivers.postgres.shape import LAYER, LIFE
-from ephemeral_castle.errors import NotFound, Transient, Unreachable
+from ephemeral_castle.errors import CastleError, NotFound, Refused, Transient, Unreachable
 from ephemeral_castle.postgres.states import Absent, ClusterState
 from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.driver import Context
@@ -60,8 +60,11 @@ class PgoPlace:
         """
         try:
             cluster = await self.ctx.cluster(old=self.old)
-        except NotFound as error:  # the cluster's absence is no word on the data: they may lie on a node of it
-            raise Unreachable(f"the cluster of database `{self.layer}` cannot be asked", why=str(error)) from error
+        except Refused:
+            raise
+        except CastleError as error:  # its absence, or a closed door, is no word on the data: they may lie on a node
+            why = error.why or str(error)
+            raise Unreachable(f"the cluster of database `{self.layer}` cannot be asked", why=why) from error
         return Own(cluster, self.marks(), self.namespace)
 
     async def state(self, *, pooler: bool = False) -> str:
