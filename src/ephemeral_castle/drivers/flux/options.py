@@ -87,6 +87,11 @@ class FluxOptions(Options):
     suspend: bool = Field(
         default=True, description="whether Flux rests from the cut on, so that it undoes neither fence nor seal"
     )
+    accept_loss: list[ObjectName] = Field(
+        default=[],
+        description="claims of volumes, NAMESPACE/NAME, that may end with castle's own machines; any other that no "
+        "layer keeps forbids a rebirth and a wipe",
+    )
     wait: Duration = Field(default=900.0, description="longest wait for all units to be ready")
 
     @property

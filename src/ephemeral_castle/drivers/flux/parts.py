@@ -6,6 +6,7 @@ from ephemeral_castle.drivers.flux.controllers import Controllers
 from ephemeral_castle.drivers.flux.first import First
 from ephemeral_castle.drivers.flux.follow import Units
 from ephemeral_castle.drivers.flux.install import Install
+from ephemeral_castle.drivers.flux.kept import Kept
 from ephemeral_castle.drivers.flux.part import Part
 from ephemeral_castle.drivers.flux.rest import Rest, Wake
 from ephemeral_castle.drivers.flux.root import Loose, Root
@@ -14,6 +15,7 @@ from ephemeral_castle.drivers.flux.values import Endpoints
 
 PARTS: dict[str, type[Part]] = {
     "source": Source,
+    "kept": Kept,
     "rest": Rest,
     "wake": Wake,
     "components": Install,

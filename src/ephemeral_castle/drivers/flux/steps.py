@@ -13,6 +13,7 @@ from ephemeral_castle.spi.ways import raised_here
 
 SEALING = (Verb.REBIRTH, Verb.WIPE, Verb.SEAL)
 RAISING = (Verb.REBIRTH, Verb.RAISE, Verb.DRILL)
+DESTROYING = (Verb.REBIRTH, Verb.WIPE)
 PATIENT = Retry(attempts=4, delay=1.0, factor=2.0, ceiling=8.0)
 
 
@@ -28,9 +29,12 @@ def plan(layer: Layer, options: FluxOptions, request: Request) -> Sequence[Step]
     opened = _opened(layer, request)
     if request.verb in RAISING:
         steps.append(_source(layer))
+    ends = request.verb in DESTROYING and raised_here(request)
+    if ends:
+        steps.append(_kept(layer))
     in_place = request.verb is Verb.RESTORE and not request.side
     if options.suspend and (request.verb in SEALING or in_place):
-        steps.append(_rest(layer, request))
+        steps.append(_rest(layer, request, f"{layer.id}.kept" if ends else ""))
     if options.suspend and in_place:
         steps.append(_wake(layer, opened))
     if request.verb in RAISING:
@@ -50,12 +54,19 @@ def _source(layer: Layer) -> Step:
                  recheck=True, deadline=3600, weight=0.5)  # fmt: skip
 
 
-def _rest(layer: Layer, request: Request) -> Step:
+def _kept(layer: Layer) -> Step:
+    """What ends with castle's own machines: a cluster that stays keeps its volumes."""
+    return _step(layer, "kept", "volumes that nobody keeps", Phase.PREPARE, Effect.READ,
+                 needs=("old-machines?", "old-cluster?"), retry=PATIENT, deadline=120, weight=0.2)  # fmt: skip
+
+
+def _rest(layer: Layer, request: Request, kept: str) -> Step:
     """Flux rests before any fence closes, and not before every backup of the site is proven."""
     proven = tuple(f"proven:{each.id}?" for each in request.site.layers)
     return _step(layer, "rest", "suspend Flux", Phase.SEAL, Effect.ONCE,
-                 needs=("old-machines?", "old-cluster?", *proven), provides=(f"still:{layer.id}",), undo=True,
-                 recheck=True, retry=PATIENT, deadline=120, weight=0.5)  # fmt: skip
+                 needs=(*([kept] if kept else []), "old-machines?", "old-cluster?", *proven),
+                 provides=(f"still:{layer.id}",), undo=True, recheck=True, retry=PATIENT, deadline=120,
+                 weight=0.5)  # fmt: skip
 
 
 def _wake(layer: Layer, opened: tuple[str, ...]) -> Step:
