@@ -22,13 +22,15 @@ from ephemeral_castle.drivers.flux.vocabulary import (
     RELEASE,
     STILLED,
 )
-from ephemeral_castle.errors import NotFound, Transient, Unreachable
+from ephemeral_castle.errors import NotFound, Refused, Transient, Unreachable
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi import marks
+from ephemeral_castle.spi.awake import known_dead
 from ephemeral_castle.spi.kubernetes import Change, Cluster, Manifest, Ref
 from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
-TRIES = 3  # looks at an API server that does not answer, before the run goes on without
+LOOKING = 30.0  # seconds for an API server that did answer in this run, before it counts as gone
+PAUSE = 1.0
 END = 20.0  # seconds for a pass that runs to apply what it has begun
 
 
@@ -40,25 +42,55 @@ class Rest(Part):
         return await self.ctx.cluster(old=True)
 
     async def observe(self) -> Observation:
-        """Whether any of them would still act. A dead API server is waived: nothing is applied through it."""
+        """Whether any of them would still act.
+
+        A cluster whose machines are listed, and which this run found dead, is waived. Any other may act though castle
+        cannot reach it.
+
+        Raises:
+            Refused: it does not answer.
+        """
         if not self.ctx.old_life:
             return Observation(REACHED, waived="no life stood before this run", facts={"suspended": []})
         try:
-            cluster = await self.cluster()
-            ours = await self._ours(cluster)
+            ours = await self._looked()
         except NotFound as error:
             return Observation(
                 REACHED, waived=f"there is no cluster in the old life ({error})", facts={"suspended": []}
             )
         except Unreachable as error:
-            if self.ctx.attempt < TRIES:
-                raise
-            text = f"the API server does not answer ({error.why or error}): Flux was not suspended, and cannot act"
-            return Observation(REACHED, waived=text, facts={"suspended": []})
+            if not known_dead(self.ctx):
+                raise self._unseen(error) from None
+            text = f"the cluster was found dead ({error.why or error}): Flux was not suspended"
+            return Observation(REACHED, waived=f"{text}; whether it acts is not known", facts={"suspended": []})
         awake = [str(Ref.of(each)) for each in ours if not _rests(each)]
         if awake:
             return Observation(NOT_REACHED, f"{len(awake)} would still act: {', '.join(awake[:5])}")
         return self._reached(ours)
+
+    async def _looked(self) -> list[Manifest]:
+        """What would act; a server that is silent for a moment is asked again, by time and not by attempts."""
+        clock = self.ctx.world.clock
+        until = clock.monotonic() + LOOKING
+        while True:
+            try:
+                return await self._ours(await self.cluster())
+            except Unreachable:
+                if known_dead(self.ctx) or clock.monotonic() >= until:
+                    raise
+                await clock.sleep(PAUSE)
+
+    def _unseen(self, error: Unreachable) -> Refused:
+        return Refused(
+            "the API server does not answer, and Flux may act on",
+            where=f"layer {self.layer}",
+            why=error.why or str(error),
+            state="Flux was not suspended, and whether it acts is not known; nothing was destroyed",
+            hints=[
+                "bring the API server back, then `castle resume`, which looks at the cluster again",
+                "or write `suspend: false` into the layer, if Flux may act while the castle is sealed",
+            ],
+        )
 
     async def act(self) -> Observation | None:
         """Suspends the root first, then all others; waits until what was being applied is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ephemeral_castle.errors import NotFound, Transient, Unreachable
+from ephemeral_castle.errors import NotFound, Refused, Transient, Unreachable
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Effect, Phase, State
 from ephemeral_castle.spi.kubernetes import MANAGER, Manifest, Ref
@@ -182,21 +182,50 @@ def test_a_pass_that_runs_is_waited_for() -> None:
     assert 7.0 <= bed.play(work) < 9.0
 
 
-def test_a_dead_api_server_is_waived_after_a_few_looks() -> None:
+def test_a_cluster_that_was_found_dead_is_waived_and_nobody_says_that_flux_cannot_act() -> None:
     bed = raised()
+    bed.known["cluster.wake"] = {"answers": False}
     bed.no_cluster = Unreachable("the API server does not answer", why="connection refused")
     bed.play(lambda: bed.step("rest"))
-    seen = bed.known["walls.rest"]
-    assert seen == {"suspended": []}
-    bed.attempt = 3
+    assert bed.known["walls.rest"] == {"suspended": []}
 
     async def look() -> str:
         return (await bed.driver.observe(bed.the("rest"), bed.ctx)).waived
 
-    assert "connection refused" in bed.play(look)
-    bed.attempt = 1
-    with pytest.raises(Unreachable):
+    said = bed.play(look)
+    assert "connection refused" in said
+    assert "whether it acts is not known" in said
+
+
+@pytest.mark.parametrize("attempt", [1, 3, 9])
+@pytest.mark.parametrize("known", [{}, {"answers": True}])
+def test_a_silent_api_server_of_a_cluster_that_may_live_is_refused_whatever_the_attempt(
+    attempt: int, known: dict[str, bool]
+) -> None:
+    """Attempts go on over resumes: a resumed run waived Flux at the first blip, and Flux acted on."""
+    bed = raised()
+    bed.known["cluster.wake"] = known
+    bed.no_cluster = Unreachable("the API server does not answer", why="connection refused")
+    bed.attempt = attempt
+
+    async def look() -> None:
+        await bed.driver.observe(bed.the("rest"), bed.ctx)
+
+    with pytest.raises(Refused, match="Flux may act on") as told:
         bed.play(look)
+    assert "whether it acts is not known" in told.value.state
+
+
+def test_a_server_that_is_silent_for_a_moment_is_asked_again() -> None:
+    bed = raised()
+    bed.no_cluster = Unreachable("the API server does not answer")
+
+    async def work() -> None:
+        bed.api.later(10.0, lambda: setattr(bed, "no_cluster", None))
+        await bed.step("rest")
+
+    bed.play(work)
+    assert all(rests(bed, name) for name in NAMES)
 
 
 def test_where_no_life_or_no_cluster_stood_there_is_nothing_to_suspend() -> None:
