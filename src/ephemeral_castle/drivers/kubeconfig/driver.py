@@ -22,6 +22,7 @@ class KubeconfigDriver:
 
     def __init__(self) -> None:
         self.open: dict[str, Cluster] = {}
+        self.meant: set[str] = set()  # layers whose open cluster was seen to be the one of the definition
 
     def plan(self, layer: Layer, options: KubeconfigOptions, request: Request, /) -> Sequence[Step]:
         """See `steps.plan`."""
@@ -49,10 +50,10 @@ class KubeconfigDriver:
         """
         from ephemeral_castle.drivers.kubeconfig.cluster import identity
 
-        known = ctx.layer.id in self.open
         cluster = self._opened(ctx)
-        if not known:
+        if ctx.layer.id not in self.meant:
             await identity(cluster, ctx.options)
+            self.meant.add(ctx.layer.id)
         return cluster
 
     async def look(self, ctx: Context, /) -> Mapping[str, Any]:
@@ -77,6 +78,7 @@ class KubeconfigDriver:
         for each in self.open.values():
             await each.close()
         self.open.clear()
+        self.meant.clear()
 
     def _opened(self, ctx: Context) -> Cluster:
         from ephemeral_castle.drivers.kubeconfig.cluster import access

@@ -123,3 +123,18 @@ def test_doctor_tells_each_as_a_line() -> None:
     assert "patch deployments.apps in namespace data" in checks["rights"].fact
     stage.fields["options"] = KubeconfigOptions(context="home", uid=UID[:-1] + "c")
     assert [each.ok for each in stage.doctor()] == [False]
+
+
+def test_a_cluster_that_was_only_opened_is_not_taken_for_the_one_that_is_meant() -> None:
+    """A refusal was told once; whoever asked again was given the wrong cluster."""
+    stage = Stage()
+    stage.cluster.objects[SYSTEM]["metadata"]["uid"] = "c0ffee00-0000-4000-8000-00000000000b"
+    for _ in range(2):
+        with pytest.raises(Refused, match="another cluster"):
+            asyncio.run(stage.driver.cluster(stage.ctx, 1))
+    with pytest.raises(Refused, match="another cluster"):
+        stage.look()
+    with pytest.raises(Refused, match="another cluster"):
+        asyncio.run(stage.driver.cluster(stage.ctx, 1))
+    stage.cluster.objects[SYSTEM]["metadata"]["uid"] = UID
+    assert asyncio.run(stage.driver.cluster(stage.ctx, 1)) is stage.cluster
