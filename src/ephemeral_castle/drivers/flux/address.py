@@ -52,7 +52,7 @@ def reached(
         text = "`http://` is neither encrypted nor signed: only a name of the site's `reach` may stand in it"
         return Reached(wrong=text)
     user = f"{parts.username}@" if parts.username and parts.scheme == "ssh" else ""
-    where = f"{user}{host}:{port}" if port else f"{user}{host}"
+    where = f"{user}{_host(host)}:{port}" if port else f"{user}{_host(host)}"
     return Reached(urlunsplit((parts.scheme, where, parts.path, "", "")))
 
 
@@ -65,6 +65,11 @@ def _own(address: Address) -> Reached:
     user = f"{address.user}@" if address.user and address.kind == "ssh" else ""
     port = f":{address.port}" if address.port else ""
     return Reached(f"{address.kind}://{user}{address.host}{port}{path}")
+
+
+def _host(host: str) -> str:
+    """As a URL writes it: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def opener(repository: Repository, url: str) -> dict[str, Value]:

@@ -32,6 +32,9 @@ REACH = {"git": Reach(3001, "127.0.0.1", 3000)}
         ("ssh://git@git.example.org:2222/castle", None, "ssh://git@git.example.org:2222/castle"),
         ("/srv/castle.git", "http://git/castle.git", "http://10.0.0.1:3001/castle.git"),
         ("/srv/castle.git", "ssh://git@git:22/castle.git", "ssh://git@10.0.0.1:22/castle.git"),
+        ("/srv/castle.git", "https://[fd00::7]:8443/c.git", "https://[fd00::7]:8443/c.git"),
+        ("/srv/castle.git", "ssh://git@[fd00::7]/c.git", "ssh://git@[fd00::7]/c.git"),
+        ("https://[fd00:0:0:0:0:0:0:7]:8443/c.git", None, "https://[fd00:0:0:0:0:0:0:7]:8443/c.git"),
         ("/srv/castle.git", "https://other.example.org/castle.git", "https://other.example.org/castle.git"),
     ],
 )
