@@ -57,6 +57,7 @@ def test_a_step_ends_at_its_deadline() -> None:
     finished = of(stage, Kind.STEP_FINISHED, "database.backup")[0].at
     assert finished - started == pytest.approx(30.0, abs=0.1)
     assert "not done within 30 s" in stage.error()["message"]
+    assert stage.error()["hints"][0] == "castle logs --step database/backup"  # without --step it would name a run
     stage.assert_as_before()
 
 

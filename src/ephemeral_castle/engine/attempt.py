@@ -240,7 +240,7 @@ class Attempt:
         return Permanent(
             f"{self.step.title}: not done within {self.step.deadline:g} s",
             why=last or "no answer in time",
-            hints=["castle logs " + self.step.id, "castle resume"],
+            hints=[f"castle logs --step {self.step.id.replace('.', '/', 1)}", "castle resume"],
         )
 
     def _note(self, kind: Kind, **data: Any) -> None:
