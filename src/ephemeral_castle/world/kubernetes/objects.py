@@ -68,7 +68,7 @@ class Objects:
         if said.status == 404:
             self._kinds.forget(kind)
             raise failure(said, doing, self._wire.where)
-        page = _page(said.json(), kind)
+        page = _page(said, kind, self._wire.where)
         return (page.items[0] if page.items else None), page.version
 
     async def _said(self, method: str, ref: Ref, doing: str, body: Any = None) -> Said | None:
@@ -106,7 +106,7 @@ class Objects:
         if said.status == 404:
             self._kinds.forget(kind)
             raise failure(said, doing, self._wire.where)
-        return _page(said.json(), kind)
+        return _page(said, kind, self._wire.where)
 
     async def _listed(self, kind: Kind, namespace: str, labels: str) -> list[Manifest]:
         for _ in range(RESTARTS):
@@ -226,9 +226,28 @@ def _object(said: Said) -> Manifest:
     return body
 
 
-def _page(body: Manifest, kind: Kind) -> Page:
-    """Items of a list carry neither `apiVersion` nor `kind`."""
+def _page(said: Said, kind: Kind, where: str) -> Page:
+    """Items of a list carry neither `apiVersion` nor `kind`.
+
+    Raises:
+        Unreachable: it is no list of an API server, so nothing is known of what is there.
+    """
+    body = said.json()
+    if not _is_list(body):
+        doing, why = f"listing {kind.plural}", f"HTTP {said.status} without a list: {said.words[:200]}"
+        raise Unreachable(f"{doing}: what answers is no API server, or is cut short", where=where, why=why)
     head = {"apiVersion": kind.api, "kind": kind.kind}
     items = [slim({**head, **each}) for each in body.get("items") or ()]
-    meta = body.get("metadata") or {}
+    meta = body["metadata"]
     return Page(items, str(meta.get("resourceVersion") or ""), str(meta.get("continue") or ""))
+
+
+def _is_list(body: Any) -> bool:
+    """By its kind, and by the moment it is of. The kind of a custom list is its author's to name: `items` says so too.
+
+    Go writes an empty list as null.
+    """
+    if not isinstance(body, dict) or not isinstance(body.get("metadata"), dict):
+        return False
+    named = str(body.get("kind") or "").endswith("List") or isinstance(body.get("items"), list)
+    return named and bool(body["metadata"].get("resourceVersion"))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 AGENT = "ephemeral-castle"
 CONNECT = 5.0  # seconds
+SHORT = 15.0  # seconds without a byte, for the first try to read: after it the server is asked whether it lives
 SILENCE = 60.0  # seconds without a byte; the API server itself gives up a request after 60
 ATTEMPTS = 5
 FIRST_DELAY = 0.2  # seconds; doubled each time, never above the ceiling
@@ -135,9 +136,18 @@ class Wire:
             raise Unreachable(f"{doing}: the API server is not ready", where=self.where, why=said.words)
 
     async def _answered(self, request: Request, doing: str, expect: Sequence[int]) -> Said:
-        method = request[0]
+        """Gives up reading, after `SHORT` and `READYZ`, from a server that takes connections and never answers.
+
+        Whoever reads has other ways, and less time than five times `SILENCE`. One that is slow has one more such try.
+        """
+        method, reads, silent = request[0], request[0] == "GET", 0
         for attempt in range(1, self._attempts + 1):
-            said = await self._once(*request)
+            said = await self._once(*request, _limits(SHORT if reads and not silent else SILENCE))
+            if reads and isinstance(said, httpx.ReadTimeout):
+                silent += 1
+                if silent > 1 or attempt == self._attempts or not await self._lives():
+                    raise self._gave_up(said, doing, attempt, undone=True)
+                continue
             if isinstance(said, Said):
                 if said.ok or said.status in expect:
                     return said
@@ -148,6 +158,13 @@ class Wire:
                 raise self._gave_up(said, doing, attempt, undone=undone or method == "GET")
             await self.clock.sleep(delay(attempt, said.wait if isinstance(said, Said) else 0.0))
         raise AssertionError("unreachable: the loop returns or raises")
+
+    async def _lives(self) -> bool:
+        try:
+            await self.peek("/readyz", timeout=READYZ)
+        except Unreachable:
+            return False
+        return True
 
     async def peek(self, path: str, *, timeout: float) -> Said:
         """One short look without a second try; any answer is one. Raises Unreachable, Denied."""
@@ -203,9 +220,8 @@ class Wire:
         query: Query,
         headers: Mapping[str, str],
         content: bytes,
-        limits: httpx.Timeout | None = None,
+        limits: httpx.Timeout,
     ) -> Said | httpx.TransportError:
-        limits = limits or httpx.Timeout(CONNECT, read=SILENCE, write=SILENCE, pool=SILENCE)
         try:
             request = self._request(method, path, query, headers, content, limits)
             answer = await self._client("calls").send(request)
@@ -278,6 +294,10 @@ async def _split(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             parts = []
         if rest:
             parts.append(rest)
+
+
+def _limits(silence: float) -> httpx.Timeout:
+    return httpx.Timeout(CONNECT, read=silence, write=SILENCE, pool=SILENCE)
 
 
 def _never_left(error: httpx.TransportError) -> bool:

@@ -54,12 +54,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. `cut`: the connection is cut after that many bytes of the body."""
+    """One answer. `cut`: the connection is cut after that many bytes of the body; `hang`: nothing ever comes."""
 
     status: int = 200
     body: Any = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
+    hang: bool = False
 
 
 def failure(
@@ -210,10 +211,12 @@ class Server:
                 asked = await _read(reader)
                 self.asked.append(asked)
                 reply = self.script(asked) or self._answer(asked)
-                if reply is not None:
+                if reply is not None and reply.hang:
+                    await reader.read()
+                elif reply is not None:
                     await _write(writer, reply)
-                    continue
-                await self._watch(writer, asked)
+                else:
+                    await self._watch(writer, asked)
         except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError, ssl.SSLError, _Cut):
             pass
         finally:

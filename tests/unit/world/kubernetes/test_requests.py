@@ -9,7 +9,7 @@ import pytest
 
 from ephemeral_castle.errors import CastleError, Conflict, Denied, NotFound, Permanent, Transient, Unreachable
 from ephemeral_castle.spi.kubernetes import Ref
-from ephemeral_castle.world.kubernetes import HttpCluster
+from ephemeral_castle.world.kubernetes import HttpCluster, wire
 from tests.unit.world.kubernetes.server import Asked, Reply, Server, failure
 
 A = Ref("v1", "ConfigMap", "a", "default")
@@ -188,6 +188,56 @@ async def test_an_account_that_may_not_see_readyz_is_told_that_it_is_denied(
     server.script = lambda asked: failure(403, "no") if "configmaps" in asked.path or "readyz" in asked.path else None
     with pytest.raises(Denied):
         await cluster.list("v1", "ConfigMap")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>login</html>",
+        b"{}",
+        b"[]",
+        b'{"items": []}',
+        b'{"kind": "ConfigMapList", "metadata": {}, "items": []}',
+        b'{"kind": "Status", "metadata": {"resourceVersion": "7"}}',
+    ],
+)
+async def test_an_answer_that_is_no_list_is_no_empty_list(server: Server, cluster: HttpCluster, body: bytes) -> None:
+    server.script = Script(*[Reply(200, body)] * 10)
+    with pytest.raises(Unreachable, match="what answers is no API server, or is cut short"):
+        await cluster.list("v1", "ConfigMap")
+
+
+@pytest.mark.parametrize("kind", ["ConfigMapList", "Herd"])
+async def test_a_list_is_known_by_its_kind_or_by_its_items(server: Server, cluster: HttpCluster, kind: str) -> None:
+    items: list[object] | None = None if kind.endswith("List") else []
+    server.script = Script(Reply(200, {"kind": kind, "metadata": {"resourceVersion": "7"}, "items": items}))
+    assert await cluster.list("v1", "ConfigMap") == []
+
+
+@pytest.mark.parametrize("lives", [False, True])
+async def test_a_server_that_takes_connections_and_never_answers_is_given_up_soon(
+    server: Server, cluster: HttpCluster, monkeypatch: pytest.MonkeyPatch, lives: bool
+) -> None:
+    """Five times sixty seconds were longer than any step that would have gone on without it had."""
+    for name, seconds in (("SHORT", 0.05), ("READYZ", 0.2 if lives else 0.05), ("SILENCE", 30.0)):
+        monkeypatch.setattr(wire, name, seconds)
+    await cluster.list("v1", "ConfigMap")
+    tries = 0
+
+    def hangs(asked: Asked) -> Reply | None:
+        nonlocal tries
+        if lives and "readyz" in asked.path:
+            return None
+        tries += "configmaps" in asked.path
+        return None if lives and tries > 1 else Reply(hang=True)
+
+    server.script = hangs
+    if lives:
+        assert await cluster.list("v1", "ConfigMap") == []
+        return
+    with pytest.raises(Unreachable, match="the API server does not answer"):
+        await cluster.list("v1", "ConfigMap")
+    assert tries == 1
 
 
 async def test_discovery_without_aggregation(server: Server, cluster: HttpCluster) -> None:
