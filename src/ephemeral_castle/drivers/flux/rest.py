@@ -17,6 +17,8 @@ from ephemeral_castle.drivers.flux.vocabulary import (
     HELM,
     KUSTOMIZATION,
     KUSTOMIZE,
+    LAYER,
+    OWN,
     PARENT_NAME,
     PARENT_NAMESPACE,
     RELEASE,
@@ -120,16 +122,20 @@ class Rest(Part):
         return f"Flux goes on with {', '.join(names)}" if names else "nothing was suspended"
 
     async def _ours(self, cluster: Cluster) -> list[Manifest]:
-        """The root first."""
+        """The roots first: the one of the definition, and any that castle made for this layer under another name."""
         all_units = await _list(cluster, KUSTOMIZE, KUSTOMIZATION)
-        root = f"{self.options.namespace}/{self.options.name}"
-        graph = Graph(root, Goal(("", ""), ""))
-        for each in all_units:
-            graph.take(Change("ADDED", each))
-        names = graph.ours(left_behind=True)
+        marked = {OWN: marks.own(self.ctx), LAYER: self.layer}
+        roots = {f"{self.options.namespace}/{self.options.name}"}
+        roots |= {units.read(each).name for each in all_units if marked.items() <= _labels(each).items()}
+        names: set[str] = set()
+        for root in roots:
+            graph = Graph(root, Goal(("", ""), ""))
+            for each in all_units:
+                graph.take(Change("ADDED", each))
+            names |= graph.ours(left_behind=True)
         found = [each for each in all_units if units.read(each).name in names]
         releases = [each for each in await _list(cluster, HELM, RELEASE) if _parent(each) in names]
-        return [*sorted(found, key=lambda each: units.read(each).name != root), *releases]
+        return [*sorted(found, key=lambda each: units.read(each).name not in roots), *releases]
 
     async def _ended(self, cluster: Cluster, ours: Sequence[Manifest]) -> None:
         """A suspension does not stop a pass that runs. One that only checks health applies nothing any more."""
@@ -203,8 +209,12 @@ def _rests(manifest: Manifest) -> bool:
     return bool((manifest.get("spec") or {}).get("suspend"))
 
 
+def _labels(manifest: Manifest) -> Manifest:
+    return manifest["metadata"].get("labels") or {}
+
+
 def _parent(manifest: Manifest) -> str:
-    labels = manifest["metadata"].get("labels") or {}
+    labels = _labels(manifest)
     return f"{labels.get(PARENT_NAMESPACE, '')}/{labels.get(PARENT_NAME, '')}"
 
 

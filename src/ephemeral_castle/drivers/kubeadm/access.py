@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ephemeral_castle.drivers.kubeadm import layout
-from ephemeral_castle.drivers.kubeadm.options import HERE, KubeadmOptions
+from ephemeral_castle.drivers.kubeadm.former import Made, made
+from ephemeral_castle.drivers.kubeadm.layout import PORT
+from ephemeral_castle.drivers.kubeadm.options import HERE
 from ephemeral_castle.errors import Damaged, NotFound, Unreachable
 from ephemeral_castle.spi.driver import Context
 from ephemeral_castle.spi.kubernetes import ClusterAccess
@@ -27,23 +28,25 @@ async def access(ctx: Context, life: int) -> ClusterAccess:
     Raises:
         NotFound: no machine of the control plane has a key: the cluster was not made. Unreachable: none answers.
     """
-    options: KubeadmOptions = ctx.options
-    text = await _admin(ctx, life)
-    server = f"https://{options.endpoint}"
-    if options.endpoint == HERE:
-        way = (ctx.layer.id, *layout.endpoint(options, ctx.world.enclosure.gateway))
+    there = made(ctx, life)
+    text = await _admin(ctx, life, there)
+    server = f"https://{there.endpoint}"
+    if there.endpoint == HERE:
+        way = (ctx.layer.id, ctx.world.enclosure.gateway, PORT)
         server = f"https://127.0.0.1:{ctx.world.door(*way) or await ctx.world.publish(*way)}"
     return read(text, server)
 
 
-async def _admin(ctx: Context, life: int) -> str:
+async def _admin(ctx: Context, life: int, there: Made) -> str:
     silent: list[str] = []
-    for name in ctx.options.control:
+    for name in there.control:
         try:
             machine = await ctx.machine(name, old=life != ctx.life)
             result = await machine.transport.run(["cat", ADMIN], timeout=20)
         except Unreachable as error:
             silent.append(f"{name}: {error.why or error}")
+            continue
+        except NotFound:  # it is gone; another one of the control plane has the same key
             continue
         if result.ok:
             return result.out
@@ -51,7 +54,7 @@ async def _admin(ctx: Context, life: int) -> str:
         raise Unreachable("the key of the cluster cannot be read", where=ctx.layer.id, why="; ".join(silent))
     raise NotFound(
         "there is no cluster",
-        where=f"{ADMIN} on {', '.join(ctx.options.control)}",
+        where=f"{ADMIN} on {', '.join(there.control)}",
         why="kubeadm did not make one there, or did not finish",
         hints=["castle status", "castle resume"],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ephemeral_castle.drivers.kubeadm import access, layout, scripts, unchanged
 from ephemeral_castle.drivers.kubeadm.endpoint import Endpoint
+from ephemeral_castle.drivers.kubeadm.former import KIND
 from ephemeral_castle.drivers.kubeadm.join import Join
 from ephemeral_castle.drivers.kubeadm.options import HERE
 from ephemeral_castle.drivers.kubeadm.part import Part, said
@@ -13,7 +14,6 @@ from ephemeral_castle.spi.jobs import JobKey, Jobs
 from ephemeral_castle.spi.part import NOT_REACHED, PARTIAL, REACHED
 
 LIMIT = 300.0  # seconds for kubeadm init, images included
-KIND = "cluster"  # in the record's inventory; its id is the fingerprint of its CA
 ANSWERS = 60.0  # seconds for the API server of a cluster that stands
 LOOKS = 0.1
 
@@ -108,7 +108,8 @@ class Init(Part):
         host, port = layout.endpoint(self.options, self.gateway)
         where = {"address": host, "port": port}
         print_ = access.fingerprint(ca)
-        created = {"created": [{"kind": KIND, "id": print_, "name": self.layer}]}
+        made = {"endpoint": self.options.endpoint, "control": list(self.options.control)}
+        created = {"created": [{"kind": KIND, "id": print_, "name": self.layer, **made}]}
         facts = {"server": self.server, "ca": print_, "endpoint": where, "nodes": [node.name for node in self.nodes]}
         inside = {"inside": {self.layer: where}} if self.options.endpoint == HERE else {}
         return Observation(

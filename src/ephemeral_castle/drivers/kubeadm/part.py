@@ -78,9 +78,9 @@ class Part(part.Part[KubeadmOptions]):
         """The API server of this life, or of the old one."""
         return await self.desk.cluster(self.ctx, self.ctx.old_life if old else self.ctx.life)
 
-    async def addresses(self, *, old: bool = False) -> dict[str, str]:
+    async def addresses(self) -> dict[str, str]:
         """Of all nodes by name."""
-        machines = await asyncio.gather(*(self.ctx.machine(node.name, old=old) for node in self.nodes))
+        machines = await asyncio.gather(*(self.ctx.machine(node.name) for node in self.nodes))
         return {machine.name: machine.address for machine in machines}
 
     def mirror(self) -> str:

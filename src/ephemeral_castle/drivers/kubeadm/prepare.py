@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from ephemeral_castle.drivers.kubeadm import unchanged, watchers
 from ephemeral_castle.drivers.kubeadm.endpoint import Endpoint, configuration
+from ephemeral_castle.drivers.kubeadm.former import made
 from ephemeral_castle.drivers.kubeadm.image import ENDPOINT
 from ephemeral_castle.drivers.kubeadm.layout import PORT
 from ephemeral_castle.drivers.kubeadm.options import HERE
@@ -144,7 +145,7 @@ class Wake(Part):
             return Observation(REACHED, "its end has begun")
         if not self.ctx.old_life or not self._machines():
             return Observation(REACHED, waived="no machine of an old life is here")
-        if self.options.endpoint == HERE:
+        if made(self.ctx, self.ctx.old_life).endpoint == HERE:
             seen = await Endpoint(self.ctx).of(self.ctx.old_life)
             if seen is None or not seen.running:
                 return Observation(NOT_REACHED, "its load balancer does not run")
@@ -170,9 +171,10 @@ class Wake(Part):
     async def act(self) -> Observation | None:
         """Starts the load balancer, and waits a while for the API server."""
         try:
-            if self.options.endpoint == HERE:
-                addresses = await self.addresses(old=True)
-                text = configuration(self.gateway, [(name, addresses[name]) for name in self.options.control])
+            there = made(self.ctx, self.ctx.old_life)
+            if there.endpoint == HERE:
+                machines = [await self.ctx.machine(name, old=True) for name in there.control]
+                text = configuration(self.gateway, [(machine.name, machine.address) for machine in machines])
                 await Endpoint(self.ctx).start(self.ctx.old_life, text)
             cluster = await self.cluster(old=True)
             until = self.ctx.world.clock.monotonic() + WAKING

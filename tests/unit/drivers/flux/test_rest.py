@@ -162,6 +162,15 @@ def test_units_of_another_repository_are_left_alone() -> None:
     assert not rests(bed, "theirs")
 
 
+def test_a_root_that_the_definition_named_otherwise_when_it_was_made_rests_too() -> None:
+    """With another name in the layer, all that the old root had applied acted on behind the cut."""
+    bed = raised()
+    bed.options = bed.options.model_copy(update={"name": "home"})
+    bed.play(lambda: bed.step("rest"))
+    assert all(rests(bed, name) for name in NAMES)
+    assert next(what for name, what in bed.api.calls if name == "patch") == f"Kustomization {SPACE}/flux-system"
+
+
 def test_a_pass_that_runs_is_waited_for() -> None:
     bed = raised()
 

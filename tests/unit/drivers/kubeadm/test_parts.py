@@ -475,6 +475,24 @@ async def test_a_cluster_whose_key_is_lost_is_a_dead_one() -> None:
     assert found.waived.startswith("it does not answer: the key of the cluster cannot be read (control: ")
 
 
+async def test_a_standing_cluster_is_looked_for_as_it_was_made_and_not_as_the_definition_has_it_now() -> None:
+    """With another endpoint, or another order of its machines, a healthy one was called dead."""
+    played = born(control=["b"], workers=["control", "data"], endpoint="k8s.example.org:6443")
+    item = {"kind": "cluster", "id": "x", "name": "cluster", "endpoint": "here", "control": ["control"]}
+    played.record = dataclasses.replace(bed.RECORD, inventory={"1": [item]})
+    right = digest(configuration("10.0.0.1", [("control", "10.0.0.9")]))
+    played.podman = lambda argv: Result(0, bed.podman_ps(1, right), "")
+    for deed in (part(Wake, played).observe, part(Wake, played).act):
+        found = await deed()
+        assert (found.state, found.waived, found.detail) == (REACHED, "", "it answers")
+    assert played.said == ["publish cluster 10.0.0.1:6443"]
+
+
+async def test_what_a_birth_leaves_in_the_record_tells_the_way_back_to_it() -> None:
+    (item,) = (await seen(Init, born(), "control")).facts["created"]
+    assert (item["endpoint"], item["control"]) == ("here", ["control"])
+
+
 async def test_where_no_old_machine_is_nothing_is_woken() -> None:
     played = Played()
     played.known["machines.revive"] = {"containers": []}
