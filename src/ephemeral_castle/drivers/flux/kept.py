@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ephemeral_castle.drivers.flux.part import Part
-from ephemeral_castle.drivers.flux.rest import TRIES
 from ephemeral_castle.errors import CastleError, NotFound, Refused, Transient
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi import marks
@@ -17,6 +16,7 @@ from ephemeral_castle.spi.onward import onward
 from ephemeral_castle.spi.part import REACHED
 
 PGO = "postgres-operator.crunchydata.com"
+TRIES = 3  # attempts at a cluster that does not answer, before what it holds counts as not to be seen
 SHOWN = 10  # of the volumes in a refusal
 
 
