@@ -66,9 +66,10 @@ class PodPlace:
     async def listed(self) -> bool | None:
         """By its claim, or a volume that has lost it.
 
-        A folder on a node is no object that could be listed: where a life had one, it is for `standing` to look.
+        A folder on a node, or a disk of a class, is no object that could be listed: where a life is known to have had
+        one, it is for `standing` to look.
         """
-        if self.known and self.shape().node:
+        if self._lived:
             return True
         return await self._volumes(await self.own()).anything()
 
@@ -303,8 +304,14 @@ class PodPlace:
     def _marks(self) -> dict[str, str]:
         return {marks.MARK: marks.own(self.ctx), LAYER: self.name, LIFE: str(self.life)}
 
+    @property
+    def _lived(self) -> bool:
+        """Whether the record knows data of it. What was sealed on a class's volume may be gone: castle deletes it."""
+        sealed = (self.known.get("seal") or {}).get("life") == self.life
+        return bool(self.known) and (bool(self.shape().node) or not sealed)
+
     def _volumes(self, own: Own) -> Volumes:
-        return Volumes(own, self.shape(), self.ctx.run, lived=bool(self.known))
+        return Volumes(own, self.shape(), self.ctx.run, lived=self._lived)
 
     @property
     def _ref(self) -> Ref:

@@ -12,7 +12,7 @@ from ephemeral_castle.drivers.postgres.whereabouts import elsewhere
 from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation, Retry, State
-from ephemeral_castle.postgres.states import Absent
+from ephemeral_castle.postgres.states import Absent, Unknown
 from ephemeral_castle.spi.cold import drop, see_dropped
 from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
@@ -124,6 +124,9 @@ class Revive(Part):
             return Observation(REACHED, "running", {"presence": PRESENT})
         if there.state == ABSENT and there.cluster == Absent():
             return Observation(REACHED, "its machine has no data volume", {"presence": ABSENT})
+        if there.state == ABSENT and isinstance(there.cluster, Unknown):
+            why = f"no server stands, and {there.cluster.why}"
+            return Observation(REACHED, why, {"presence": ABSENT, "elsewhere": why})
         if self.facts("mark") and await place.stopped_cleanly():
             return Observation(REACHED, "stopped behind the mark: a start would write after it")
         odd = odd_one(self, there.cluster)

@@ -91,8 +91,10 @@ class Volumes:
         volume = await self._volume()
         if volume is not None and not (self.own.has(volume) and self.shape.node):
             return Unknown(f"its claim is gone, and its volume `{volume['metadata']['name']}` is there")
-        if not self.shape.node or not (self.lived or volume is not None):
+        if not (self.lived or volume is not None):
             return Absent()
+        if not self.shape.node:
+            return Unknown("its claim and its volume are gone; whether the disk behind them is, nobody here can tell")
         said = (await self.glimpse(look_in(objects.disk_name(self.shape, DATA)), FOLDER)).splitlines()
         return Absent() if said == [GONE] else datadir.judge(said)
 

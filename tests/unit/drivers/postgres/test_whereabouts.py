@@ -76,6 +76,20 @@ async def test_a_database_is_looked_for_where_it_stands(site: Site, lineage: dic
     assert await whereabouts.elsewhere(standing(Board(), site, **lineage)) == ""
 
 
+async def test_a_claim_and_a_volume_that_were_deleted_by_hand_prove_no_absence() -> None:
+    """The disk of a class stays where its volume's object alone was deleted."""
+    ctx = standing(Board(), node="", storage_class="fast")
+    seen = await Revive(ctx, Desk()).observe()
+    assert (seen.state, seen.facts["presence"]) == (State.REACHED, "absent")
+    ctx.facts = lambda step: seen.facts if step == "database.revive" else {"volumes": [], "containers": []}
+    refused = decide_seal(await old_treasure(Part(ctx, Desk())))
+    assert isinstance(refused, RefuseSeal)
+    assert "the disk behind them" in refused.cause
+    sealed = standing(Board(), node="", storage_class="fast", seal={"life": 2})  # and castle deleted it
+    seen = await Revive(sealed, Desk()).observe()
+    assert "elsewhere" not in seen.facts
+
+
 async def test_the_record_keeps_which_cluster_it_was() -> None:
     told = await whereabouts.told(standing(Board()))
     assert told == {"cluster_uid": "cluster-1", "cluster_stays": True, "site": "home"}
