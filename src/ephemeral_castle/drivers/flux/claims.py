@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ephemeral_castle.drivers.flux.options import FluxOptions
-from ephemeral_castle.drivers.flux.steps import RAISING, SEALING
+from ephemeral_castle.drivers.flux.steps import DESTROYING, RAISING, SEALING
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.spi.claims import Claim, claims, explained
 from ephemeral_castle.spi.driver import Request
@@ -24,6 +24,8 @@ def wanted(options: FluxOptions, request: Request) -> Sequence[Claim]:
     in_place = request.verb is Verb.RESTORE and not request.side
     if options.suspend and (request.verb in SEALING or in_place):
         found += claims(KUSTOMIZE, "kustomizations", "get list patch") + claims(HELM, "helmreleases", "list patch")
+    if request.verb in DESTROYING and raised_here(request):  # only what ends with its machines is looked through
+        found += claims("", "persistentvolumeclaims", "list")
     if request.verb in RAISING:
         found += _components(options.namespace) + _raise(options.namespace)
     return found
