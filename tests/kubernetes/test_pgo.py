@@ -12,7 +12,7 @@ import pytest
 
 from ephemeral_castle.model.events import Kind
 from tests.e2e.accidents import BrokenRun, Moment
-from tests.e2e.days import REFUSED, kill_machines, says
+from tests.e2e.days import FAILED, REFUSED, kill_machines, says
 from tests.e2e.writers import Writer
 from tests.kubernetes.castles import parts
 from tests.kubernetes.operated import OperatedCastle, installed, installed_in_room, standing
@@ -95,7 +95,7 @@ def test_an_empty_cluster_beside_a_full_repository_stops_the_rebirth(castle: Ope
         run.kill_at(Moment("cluster.init"), seconds=300)
         with installed(castle, life + 1, more=[json.dumps(empty)]):
             castle.until(life + 1, "-n", "data", "get", "postgrescluster", "db")
-            says(castle.run("resume", run.id, ok=False, timeout=900), REFUSED,
+            says(castle.run("resume", run.id, ok=False, timeout=900), FAILED,
                  "stands where database `database` is to be brought home", "born empty")  # fmt: skip
         gone = castle.inside(life + 1, "-n", "data", "delete", "postgrescluster", "db")
         assert gone.returncode == 0, gone.stderr

@@ -77,9 +77,23 @@ class Session:
         try:
             for start in range(0, len(data), CHUNK):
                 await self._socket.send(bytes([STDIN]) + data[start : start + CHUNK])
-                await asyncio.sleep(0)  # otherwise the loop never gets to see that the other side is gone
+                if start + CHUNK < len(data):
+                    await self._taken()
         except ConnectionClosed:
             raise self.gone() from None
+
+    async def _taken(self) -> None:
+        """Until the server has read what was sent, or the command has ended.
+
+        A command that ends without reading all of its input closes the connection: whoever writes on learns by an error
+        that it is gone, and its last words and its status, which lie unread on this side, are lost with it.
+        """
+        answer = asyncio.ensure_future(await self._socket.ping())
+        await asyncio.wait({answer, self.ended}, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            answer.cancel()
+            raise self.gone()
+        answer.result()
 
     async def end_input(self) -> None:
         """Closes its standard input."""

@@ -15,6 +15,7 @@ import pytest_asyncio
 from websockets.asyncio.server import Server as SocketServer
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosedError
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
@@ -185,6 +186,11 @@ async def test_a_flood_of_input_lets_the_end_of_the_connection_be_seen() -> None
         async def send(self, message: bytes) -> None:
             """As into a transport whose end the loop has not had a chance to tell."""
 
+        async def ping(self) -> asyncio.Future[float]:
+            answer: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+            answer.set_result(0.0)
+            return answer
+
         async def recv(self) -> bytes:
             await self.closed.wait()
             return b""
@@ -201,8 +207,41 @@ async def test_a_flood_of_input_lets_the_end_of_the_connection_be_seen() -> None
     counting = asyncio.create_task(count())
     session = sessions.Session(cast("Any", Socket()), "x", None)
     await session.send(b"x" * sessions.CHUNK * 10)
-    assert turns >= 10
+    assert turns >= 9
     counting.cancel()
+    await session.drop()
+
+
+async def test_the_status_of_a_command_that_left_its_input_unread_was_lost() -> None:
+    """Writing on ended in an error of the transport, which forgot what lay unread: the status, and the last words."""
+    sent = 0
+
+    class Socket:
+        said = asyncio.Queue[bytes]()
+
+        async def send(self, message: bytes) -> None:
+            nonlocal sent
+            sent += 1
+
+        async def ping(self) -> asyncio.Future[float]:
+            """The command ends now, and nobody reads any more."""
+            for message in (b"\x01five5", b"\x03" + json.dumps({"status": "Success"}).encode(), b""):
+                self.said.put_nowait(message)
+            return asyncio.get_running_loop().create_future()
+
+        async def recv(self) -> bytes:
+            message = await self.said.get()
+            if not message:
+                raise ConnectionClosedError(None, None)
+            return message
+
+        async def close(self) -> None:
+            pass
+
+    session = sessions.Session(cast("Any", Socket()), "x", None)
+    with pytest.raises(Unreachable):
+        await session.send(b"x" * sessions.CHUNK * 10)
+    assert (sent, bytes(session.out), session.code()) == (1, b"five5", 0)
     await session.drop()
 
 
