@@ -21,6 +21,11 @@ LOOKS = 0.1
 class Init(Part):
     """The cluster was born on the first node, once in this life, and its API server answers."""
 
+    @property
+    def untouched(self) -> bool:
+        """As for every part; but what this run has made is looked at, also by a runner that came later."""
+        return super().untouched and not self.facts("init")
+
     async def observe(self) -> Observation:
         """Whether kubeadm finished there, and the API server is ready."""
         if self.untouched:

@@ -240,6 +240,17 @@ async def test_a_cluster_that_this_very_run_made_is_not_born_again_either() -> N
     assert played.machines["control"].jobs == []
 
 
+async def test_a_cluster_that_this_run_made_at_the_first_try_was_lost_to_the_runner_that_came_later() -> None:
+    """After a kill the step is done again to open its door; "a new machine" was no look, and the run ended as lost."""
+    played = born()
+    played.attempt = 1
+    played.known["cluster.init"] = dict((await seen(Init, born(), "control")).facts)
+    found = await seen(Init, played, "control")
+    assert found.state is REACHED
+    assert (await part(Init, played, "control").act()).state is REACHED
+    assert played.machines["control"].jobs == []
+
+
 async def test_a_control_plane_that_cannot_be_seen_may_have_the_cluster() -> None:
     played = Played(control=["control", "b", "c"], workers=["data"])
     played.machines["c"].silent = True
