@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from tests import stories
 from tests.cli.conftest import FakeJournal
 
-from ephemeral_castle.cli.watch import POLL, SILENCE, START, Mode, exit_status, follow
+from ephemeral_castle.cli.watch import POLL, SILENCE, START, Mode, Reader, exit_status, follow
 from ephemeral_castle.errors import CastleError
+from ephemeral_castle.journal.joined import Journals
+from ephemeral_castle.journal.store import Journal
 from ephemeral_castle.model.castle import Budget
 from ephemeral_castle.model.events import Event, Kind
 from ephemeral_castle.model.runview import reduce
@@ -160,3 +164,16 @@ def test_a_difference_in_the_data_is_5_even_when_every_step_is_done():
     story = stories.until_the_seal()
     story.does("answers.data", 0.5, facts={"tables": {"t": {"before": 2, "after": 1, "same": False}}}).ends()
     assert status(story, enforce_budget=True) == 5
+
+
+def test_a_dead_runner_was_a_bug_to_the_viewer_of_both_journals(tmp_path: Path) -> None:
+    """They could not tell how much room the disk has, which the viewer asks when a runner is gone."""
+    path = tmp_path / "journal.db"
+
+    async def make() -> None:
+        await (await Journal.open(path)).close()
+
+    asyncio.run(make())
+    with Journals([path, tmp_path / "drills.db"]) as journals:
+        reader: Reader = journals
+        assert reader.room() > 0

@@ -42,6 +42,10 @@ class Journals:
         for reader in self._readers:
             reader.close()
 
+    def room(self) -> int:
+        """Bytes that are free where it is tightest; see `JournalReader.room`."""
+        return min(reader.room() for reader in self._readers)
+
     def __enter__(self) -> Self:
         return self
 
