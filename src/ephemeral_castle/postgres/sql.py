@@ -66,21 +66,25 @@ SET row_security = off;
 RESTORE_POINT_PREFIX = "castle-"
 
 
-def restore_point_name(run: str) -> str:
-    """Name of the restore point of a run.
+def restore_point_name(run: str, when: float) -> str:
+    """Name of a restore point: a restore by name ends at the first of that name, so each try has one of its own.
+
+    Args:
+        run: id of the run.
+        when: it is made, Unix seconds.
 
     Raises:
         ValueError: characters other than letters, digits, `_`, `.`, `-`, or too long for PostgreSQL (63 bytes).
     """
-    name = RESTORE_POINT_PREFIX + run
+    name = f"{RESTORE_POINT_PREFIX}{run}-{int(when * 1000):x}"
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", run) or len(name) > _LONGEST_RESTORE_POINT:
         raise ValueError(f"no restore point can be named after the run {run!r}")
     return name
 
 
-def create_restore_point(run: str) -> str:
+def create_restore_point(name: str) -> str:
     """Query: writes a named point into the WAL, which also makes the switch behind it real; gives its LSN (text)."""
-    return f"SELECT pg_catalog.pg_create_restore_point({quote_literal(restore_point_name(run))});"
+    return f"SELECT pg_catalog.pg_create_restore_point({quote_literal(name)});"
 
 
 # The only statement of its transaction: in one transaction with a write the commit would land in the next segment.

@@ -49,11 +49,14 @@ def test_impossible_literal():
 
 
 def test_restore_points_are_named_after_the_run():
-    assert sql.restore_point_name("20261122-01") == "castle-20261122-01"
-    assert "'castle-r'" in sql.create_restore_point("r")
+    assert sql.restore_point_name("20261122-01", 1.5) == "castle-20261122-01-5dc"
+    assert sql.restore_point_name("r", 1.5) != sql.restore_point_name(
+        "r", 1.501
+    )  # a restore ends at the first of a name
+    assert "'castle-r'" in sql.create_restore_point("castle-r")
     for run in ("", "a b", "x'y", "x" * 57):
         with pytest.raises(ValueError, match="restore point"):
-            sql.create_restore_point(run)
+            sql.restore_point_name(run, 0.0)
 
 
 def test_archive_status_takes_segment_names_only():

@@ -13,7 +13,7 @@ from ephemeral_castle.drivers.postgres.place import RUNNING
 from ephemeral_castle.drivers.postgres.seal import Fence
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.step import Observation
-from ephemeral_castle.postgres import fence, marker, sql
+from ephemeral_castle.postgres import fence, marker
 from ephemeral_castle.postgres.moment import Moment
 from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
@@ -76,7 +76,7 @@ class Rewind(Part):
         if moment.target or moment.alone:
             return [repo, *moment.options()]
         # The newest state is that of the cut, which has a name.
-        target = f"--target={sql.restore_point_name(self.ctx.run)}"
+        target = f"--target={self.facts('mark')['mark']['name']}"
         return [repo, f"--set={moment.label}", "--type=name", target, "--target-action=promote"]
 
 

@@ -173,12 +173,13 @@ class Mark(Part):
         session = await self.session(name="c", old=True)
         mark = await session.json(sql.MARK)
         await self._unwritten(mark)
-        lsn = Lsn.parse(await session.value(sql.create_restore_point(self.ctx.run)))
+        name = sql.restore_point_name(self.ctx.run, self.ctx.world.clock.now())
+        lsn = Lsn.parse(await session.value(sql.create_restore_point(name)))
         switched = await session.json(sql.SWITCH_WAL)
         size = int(switched["segment_size"])
         segment = Segment.finished_by_switch(int(switched["timeline"]), Lsn.parse(switched["lsn"]), size).name(size)
         await self.archived(segment)
-        facts = {**mark, "lsn": str(lsn), "segment": segment, "name": sql.restore_point_name(self.ctx.run)}
+        facts = {**mark, "lsn": str(lsn), "segment": segment, "name": name}
         return Observation(REACHED, f"{lsn} in {segment}, archived", {"mark": facts})
 
     async def _unwritten(self, mark: dict[str, Any]) -> None:
