@@ -30,8 +30,8 @@ SITE = CASTLE.site()
 CREATED = "c0ffee00-0000-4000-8000-000000000001"
 RECORD = Record(CREATED, "here", "age1toy", 1, site="here", computer="computer-1", writers={"1": "w"})
 STANDING = {"containers": ["here-1-431"], "volumes": ["here-1-431", "here-1-432"]}
-MARK = {"name": "castle-r1-1", "lsn": "0/5000028", "timeline": 1, "segment": "000000010000000000000005", "segment_size": 1 << 24,
-        "system_id": "7", "next_xid": 9}  # fmt: skip
+MARK = {"lsn": "0/5000028", "timeline": 1, "segment": "000000010000000000000005", "segment_size": 1 << 24,
+        "system_id": "7", "next_xid": 9, "name": "castle-r1-1"}  # fmt: skip
 FACTS: dict[str, dict[str, Any]] = {
     "machines.revive": STANDING,
     "machines.inventory": {"inventory": [{"kind": "container", "id": "abc", "name": "here-1-431", "life": 1}]},
