@@ -65,6 +65,8 @@ class Source(Part):
 
     def _unknown(self, readings: Mapping[str, Reading]) -> list[Finding]:
         """What the layer accepts and no project has: a name with a slip would accept nothing."""
+        if any(finding.errors(each.findings) for each in readings.values()):
+            return []  # what a project with an error has, nobody knows
         projects = [each.project for each in readings.values() if each.project]
         services = {name for each in projects for name in each.services}
         places = {name for each in projects for name in lasting.places(each)}

@@ -183,6 +183,15 @@ async def test_errors_refuse_the_run_and_keep_nothing() -> None:
     assert ctx.repository.kept == []
 
 
+async def test_what_a_project_with_an_error_has_was_called_a_slip() -> None:
+    """The first error that a person read was about a name that is right."""
+    ctx = Ctx(COMPOSE.replace("services:", "servises:"), accept_loss=["blog_data"])
+    del ctx.known["blog.source"]
+    with pytest.raises(Refused, match="2 errors") as error:
+        await part(Source, ctx).act()
+    assert "accept_loss" not in error.value.why
+
+
 async def test_an_acceptance_that_fits_nothing_is_refused() -> None:
     ctx = Ctx(accept_environment=["wep.TOKEN"])
     del ctx.known["blog.source"]
