@@ -70,7 +70,7 @@ def seconds(at: Moments) -> dict[str, float]:
 
 def measure() -> list[Figure]:
     """Rebirths, each measured by its own events."""
-    with _outside(), CASTLE.standing():
+    with outside(), CASTLE.standing():
         CASTLE.fill(MEGABYTES)
         found, rto = [], []
         for _ in range(TIMES):
@@ -95,7 +95,7 @@ def measure() -> list[Figure]:
 
 
 @contextmanager
-def _outside() -> Iterator[None]:
+def outside() -> Iterator[None]:
     """What lies outside of the castle; where it was not there before it goes at the end."""
     stood = OUTSIDE.exists()
     told = {"CASTLE_DEMO": "tazlab"}

@@ -3,10 +3,10 @@
     scripts/bench                  all parts
     scripts/bench startup rebirth  some
 
-`rebirth`, `restore`, `whole` and `kubernetes` need root; what did not stand is raised for them and removed. `watch` and
-`flux` need the programs of `scripts/kubernetes programs`. `kubernetes` needs all that `scripts/kubernetes prefetch`
-builds, and runs only when it is named. Ratios are taken within one run on one computer; seconds of two computers do not
-compare.
+`rebirth`, `restore`, `whole` and both `kubernetes` parts need root; what did not stand is raised for them and removed.
+`watch` and `flux` need the programs of `scripts/kubernetes programs`. The `kubernetes` parts need all that
+`scripts/kubernetes prefetch` builds, and run only when they are named. Ratios are taken within one run on one computer;
+seconds of two computers do not compare.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 
 PARTS = ("startup", "rebirth", "restore", "whole", "watch", "flux")
-NAMED = ("kubernetes",)  # parts that run only when they are named
+NAMED = ("kubernetes", "kubernetes-data")  # parts that run only when they are named
 
 
 def main() -> int:
@@ -30,7 +30,7 @@ def main() -> int:
         "parts",
         nargs="*",
         metavar="PART",
-        help=f"of {', '.join((*PARTS, *NAMED))}; all but the last when none is named",
+        help=f"of {', '.join((*PARTS, *NAMED))}; without one all but {' and '.join(NAMED)}",
     )
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"), help="where the figures are written")
     args = parser.parse_args()
@@ -42,7 +42,7 @@ def main() -> int:
     missed = []
     for part in parts:
         print(f"{part}:", flush=True)
-        figures = import_module(part).measure()
+        figures = import_module(part.replace("-", "_")).measure()
         for figure in figures:
             print(figure.line(), flush=True)
         missed += [figure.name for figure in figures if figure.met is False]
