@@ -38,4 +38,4 @@ def measure() -> list[Figure]:
 
 def _home(castle: Bench) -> float:
     at = Moments.of(castle.castle("logs", "--json").splitlines())
-    return at.end("database.lift") - at.begun["database.home"]
+    return at.end("database.promote") - at.begun["database.home"]
