@@ -9,8 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
-from . import building, contents, places, programs
+from . import building, contents, places, programs, ready
 from .kit import NAMES, kit
 from .pushing import Registry
 
@@ -73,6 +74,11 @@ def _prefetch(_: argparse.Namespace) -> None:
     places.say(f"ready in {time.monotonic() - start:.1f} s; all of it lies in {places.STORE}")
 
 
+def _pin(args: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory(prefix="castle-pin-") as room:
+        print(*ready.pin(programs.chosen(args.names), Path(room)), sep="\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/kubernetes", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -89,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     verb.set_defaults(run=_images)
     verb = verbs.add_parser("prefetch", help="build all of it ahead")
     verb.set_defaults(run=_prefetch)
+    verb = verbs.add_parser("pin", help="pin the digests of programs that their vendor publishes ready-made")
+    verb.add_argument("names", nargs="*", metavar="NAME", help="a program, or 'cluster'; or all")
+    verb.set_defaults(run=_pin)
     return parser
 
 

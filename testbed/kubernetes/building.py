@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import ready
 from .places import CACHE, ROOT, STORE, Trouble, say
 from .programs import PROGRAMS, Program
 
@@ -99,7 +100,8 @@ def _build_one(program: Program, go: Go, count: str, begun: float) -> None:
         with _room(target.parent) as room:
             made = room / program.name
             start, before = time.monotonic(), _spent()
-            _compile(program, go, made, f"{program.name} ({count})", begun)
+            if not ready.take(program, made):
+                _compile(program, go, made, f"{program.name} ({count})", begun)
             _ask(program, made)
             made.replace(target)
             took = f"{time.monotonic() - start:.1f} s, {_spent() - before:.0f} CPU-s, {_megabytes(target)} MB"
