@@ -1,38 +1,35 @@
 """Manifests as people write them: a file of many documents, read as the API server's own tools read it. Pure.
 
-Those tools speak YAML 1.1 by Go's rules (`yes` is true, `1e3` a number, `12:30` a text, a date a text) and take the
-last of two keys of one name. Here a second key is a fault: what it hides is nearly always a mistake.
+Those tools speak YAML 1.1 by Go's rules (`scalars`) and take the last of two keys of one name. Here a second key is a
+fault: what it hides is nearly always a mistake. Every value keeps the place where it was written (`tree`). An anchor
+may be used a second time, as YAML allows; PyYAML's composer refuses that, so values are made from the parser's events.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import yaml
 
-from ephemeral_castle.manifests.readiness import Manifest
+from ephemeral_castle.manifests.scalars import NoNumber, meaning
+from ephemeral_castle.manifests.tree import Map, Seq
+from ephemeral_castle.model.finding import Mark
 
 DEEPEST = 100
 MOST = 500_000  # nodes after aliases: the largest bundle of CRDs has 200,000
-MERGE, TEXT = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:str"
-PLAIN = yaml.SafeLoader("")  # knows what a plain value would be taken for
-STANDARD = re.compile(r"tag:yaml\.org,2002:(str|int|float|bool|null|seq|map|timestamp|merge|value)")
-TRUE = frozenset(["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"])
-FALSE = frozenset(["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"])
-NULL = frozenset(("", "~", "null", "Null", "NULL"))
-INTEGER = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
-FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-NO_NUMBER = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+STANDARD = "tag:yaml.org,2002:"
+TEXT = f"{STANDARD}str"
+KNOWN = ("str", "int", "float", "bool", "null", "seq", "map", "timestamp", "merge", "value")
+READ = frozenset([None, "!", *(STANDARD + each for each in KNOWN)])
 
 
 @dataclass(frozen=True)
 class Document:
     """One object of a file. `line`: where it begins, from 1."""
 
-    manifest: Manifest
+    manifest: Map
     line: int
 
 
@@ -55,153 +52,202 @@ class _Stop(Exception):
         self.fault = fault
 
 
-def read(text: str) -> tuple[list[Document], list[Fault]]:
+def roots(text: str, file: str = "") -> tuple[list[tuple[Any, Mark]], list[Fault]]:
+    """The value of every document of a file with its place, and what is wrong with it; empty ones are left out.
+
+    Args:
+        text: of the file.
+        file: its path, for the places.
+    """
+    composer = _Composer(file)
+    found: list[tuple[Any, Mark]] = []
+    try:
+        found.extend(each for each in composer.documents(text) if each[0] is not None)
+    except _Stop as stop:
+        return found, [*composer.faults, stop.fault]
+    return found, composer.faults
+
+
+def read(text: str, file: str = "") -> tuple[list[Document], list[Fault]]:
     """Every object of a file, those inside a `List` included, and what is wrong with it. Empty documents are left out.
 
     Each object has `apiVersion`, `kind` and `metadata.name`.
     """
-    reader = _Reader()
+    found, faults = roots(text, file)
     documents: list[Document] = []
-    try:
-        for node in _documents(text):
-            documents += reader.document(node)
-    except _Stop as stop:
-        return documents, [*reader.faults, stop.fault]
-    return documents, reader.faults
+    broken: list[Fault] = []
+    for value, mark in found:
+        for item, where in _items(value, mark):
+            missing = _missing(item)
+            if missing:
+                broken.append(Fault(where.line, where.column, *missing))
+            else:
+                documents.append(Document(item, where.line))
+    return documents, sorted([*broken, *faults])
 
 
-def plain(text: str) -> tuple[Any, list[Fault]]:
+def plain(text: str, file: str = "") -> tuple[Any, list[Fault]]:
     """The value of a file of one document that need not be an object of the API; None for an empty file."""
-    reader = _Reader()
+    composer = _Composer(file)
     try:
-        nodes = list(_documents(text))
-        if len(nodes) > 1:
-            raise _Stop(_fault(nodes[1], "a second document begins here", "this file is one document"))
-        value = reader.value(nodes[0], 0) if nodes else None
+        found = list(composer.documents(text))
+        if len(found) > 1:
+            mark = found[1][1]
+            return None, [Fault(mark.line, mark.column, "a second document begins here", "this file is one document")]
     except _Stop as stop:
-        return None, [*reader.faults, stop.fault]
-    return value, reader.faults
+        return None, [*composer.faults, stop.fault]
+    return (found[0][0] if found else None), composer.faults
 
 
-def _documents(text: str) -> Iterator[yaml.Node]:
-    """The roots of all documents."""
-    kind = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with it
-    loader = kind(text)
-    try:
-        while loader.check_node():
-            yield cast("yaml.Node", loader.get_node())
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        said = ", ".join(" ".join(part.split()) for part in (error.context, error.problem) if part)
-        raise _Stop(
-            Fault(mark.line + 1 if mark else 0, mark.column + 1 if mark else 0, f"invalid YAML: {said}")
-        ) from None
-    except yaml.YAMLError as error:  # a character that no YAML may hold
-        raise _Stop(Fault(0, 0, " ".join(str(error).split()))) from None
-    finally:
-        loader.dispose()
+def _items(value: Any, mark: Mark) -> Iterator[tuple[Any, Mark]]:
+    items = value.get("items") if isinstance(value, Map) and value.get("kind") == "List" else None
+    if isinstance(items, Seq):
+        yield from zip(items, items.at, strict=True)
+    else:
+        yield value, mark
 
 
-def _fault(node: yaml.Node, message: str, hint: str = "") -> Fault:
-    return Fault(node.start_mark.line + 1, node.start_mark.column + 1, message, hint)
+def _missing(value: Any) -> tuple[str, ...]:
+    """What a document lacks to be an object: message and, where there is one, hint; empty when it is one."""
+    if not isinstance(value, Map):
+        return "a document is a mapping", "it begins with `apiVersion:` and `kind:`"
+    meta = value.get("metadata")
+    named = {"apiVersion": value.get("apiVersion"), "kind": value.get("kind")}
+    named["metadata.name"] = meta.get("name") if isinstance(meta, Map) else None
+    missing = [f"`{key}`" for key, each in named.items() if not isinstance(each, str) or not each]
+    return (f"{' and '.join(missing)} of this object must be a text",) if missing else ()
 
 
-class _Reader:
-    def __init__(self) -> None:
+class _Composer:
+    """Makes values of the parser's events."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
         self.faults: list[Fault] = []
         self.count = 0
+        self.anchors: dict[str, tuple[Any, Mark]] = {}
 
-    def document(self, node: yaml.Node) -> Iterator[Document]:
-        """The objects of one document."""
-        value = self.value(node, 0)
-        if value is None:
-            return
-        if isinstance(value, dict) and value.get("kind") == "List" and isinstance(value.get("items"), list):
-            below = next(each for key, each in node.value if key.value == "items")
-            for item, where in zip(value["items"], below.value, strict=False):
-                yield from self._object(item, where)
+    def documents(self, text: str) -> Iterator[tuple[Any, Mark]]:
+        """The roots of all documents."""
+        kind = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with it
+        try:
+            loader = kind(text)
+        except (yaml.YAMLError, UnicodeError) as error:  # a character that no YAML may hold
+            raise _Stop(Fault(0, 0, " ".join(str(error).split()))) from None
+        self.next = loader.get_event
+        try:
+            while (event := self.next()) is not None:
+                if type(event) is yaml.DocumentStartEvent:
+                    self.anchors = {}
+                    yield self.value(self.next(), 0)
+        except yaml.MarkedYAMLError as error:
+            raise _Stop(_broken(error)) from None
+        except yaml.YAMLError as error:
+            raise _Stop(Fault(0, 0, " ".join(str(error).split()))) from None
+        finally:
+            loader.dispose()
+
+    def value(self, event: Any, depth: int) -> tuple[Any, Mark]:
+        """What the node that begins with this event means, and where it stands."""
+        self._count(event, depth)
+        mark = self._mark(event)
+        kind, anchor = type(event), event.anchor
+        if kind is yaml.AliasEvent:
+            return self._alias(event, mark, depth)
+        if event.tag not in READ:
+            raise _Stop(Fault(mark.line, mark.column, f"the tag `{event.tag}` is not read", "write the value itself"))
+        value: Any
+        if kind is yaml.ScalarEvent:
+            value = self._scalar(event, mark)
+        elif kind is yaml.MappingStartEvent:
+            value = self._mapping(mark, depth)
         else:
-            yield from self._object(value, node)
+            value = Seq(mark)
+            while type(event := self.next()) is not yaml.SequenceEndEvent:
+                value.add(*self.value(event, depth + 1))
+        if anchor:
+            self.anchors[anchor] = (value, mark)
+        return value, mark
 
-    def _object(self, value: Any, node: yaml.Node) -> Iterator[Document]:
-        if not isinstance(value, dict):
-            self.faults.append(_fault(node, "a document is a mapping", "it begins with `apiVersion:` and `kind:`"))
-            return
-        meta = value.get("metadata")
-        named = {"apiVersion": value.get("apiVersion"), "kind": value.get("kind")}
-        named["metadata.name"] = meta.get("name") if isinstance(meta, dict) else None
-        missing = [f"`{key}`" for key, each in named.items() if not isinstance(each, str) or not each]
-        if missing:
-            self.faults.append(_fault(node, f"{' and '.join(missing)} of this object must be a text"))
-            return
-        yield Document(value, node.start_mark.line + 1)
+    def _mapping(self, mark: Mark, depth: int) -> Map:
+        own, merged = Map(mark), Map(mark)
+        while type(event := self.next()) is not yaml.MappingEndEvent:
+            if type(event) is yaml.ScalarEvent and event.value == "<<" and not event.style and event.tag is None:
+                self._merge(merged, *self.value(self.next(), depth + 1))
+                continue
+            name, named = self._key(event, depth)
+            if name in own:
+                hint = f"the first is in line {own.named[name].line}; the later one would win, and nobody would know"
+                self.faults.append(Fault(named.line, named.column, f"`{name}` stands here twice", hint))
+            value, at = self.value(self.next(), depth + 1)
+            own.put(name, value, named, at)
+        for name in merged:
+            if name not in own:
+                own.put(name, merged[name], merged.named[name], merged.at[name])
+        return own
 
-    def value(self, node: yaml.Node, depth: int) -> Any:
-        """What a node means."""
+    def _merge(self, merged: Map, value: Any, mark: Mark) -> None:
+        for each in value if isinstance(value, Seq) else [value]:
+            if not isinstance(each, Map):
+                raise _Stop(Fault(mark.line, mark.column, "`<<` merges a mapping, or a list of them"))
+            for name in each:
+                if name not in merged:
+                    merged.put(name, each[name], each.named[name], each.at[name])
+
+    def _key(self, event: Any, depth: int) -> tuple[str, Mark]:
+        """A key is a text: a number or a boolean is taken as one."""
+        value, mark = self.value(event, depth + 1)
+        if isinstance(value, bool):
+            return ("true" if value else "false"), mark
+        if isinstance(value, str | int):
+            return str(value), mark
+        raise _Stop(Fault(mark.line, mark.column, "a key is a plain text"))
+
+    def _scalar(self, event: Any, mark: Mark) -> Any:
+        if event.style or (event.tag is not None and event.tag in (TEXT, "!")):
+            return event.value  # quoted, a block, or said to be one
+        try:
+            return meaning(event.value)
+        except NoNumber as error:
+            raise _Stop(Fault(mark.line, mark.column, f"`{error}` is no number of JSON", "put it in quotes")) from None
+
+    def _alias(self, event: Any, mark: Mark, depth: int) -> tuple[Any, Mark]:
+        if event.anchor not in self.anchors:
+            raise _Stop(Fault(mark.line, mark.column, f"invalid YAML: found undefined alias '{event.anchor}'"))
+        value, source = self.anchors[event.anchor]
+        return self._copy(value, event, depth), mark._replace(via=source)
+
+    def _copy(self, value: Any, event: Any, depth: int) -> Any:
+        """What stands at an anchor, for its own place: a later change of one shall not change the other."""
+        if isinstance(value, Map):
+            made = Map(value.begin)
+            for key, each in value.items():
+                self._count(event, depth)
+                made.put(key, self._copy(each, event, depth + 1), value.named[key], value.at[key])
+            return made
+        if isinstance(value, Seq):
+            items = Seq(value.begin)
+            for each, at in zip(value, value.at, strict=True):
+                self._count(event, depth)
+                items.add(self._copy(each, event, depth + 1), at)
+            return items
+        return value
+
+    def _count(self, event: Any, depth: int) -> None:
         self.count += 1
         if depth > DEEPEST or self.count > MOST:
-            raise _Stop(_fault(node, "the file is nested too deep, or too large with its aliases"))
-        if not STANDARD.fullmatch(node.tag):
-            raise _Stop(_fault(node, f"the tag `{node.tag}` is not read", "write the value itself"))
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, depth)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.value(item, depth + 1) for item in node.value]
-        return _scalar(cast("yaml.ScalarNode", node))
+            mark = event.start_mark
+            message = "the file is nested too deep, or too large with its aliases"
+            raise _Stop(Fault(mark.line + 1, mark.column + 1, message))
 
-    def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
-        own: dict[str, Any] = {}
-        lines: dict[str, int] = {}
-        merged: dict[str, Any] = {}
-        for key, below in node.value:
-            if key.tag == MERGE:
-                for name, value in self._merged(below, depth):
-                    merged.setdefault(name, value)
-                continue
-            name = _key(key)
-            if name in own:
-                hint = f"the first is in line {lines[name]}; the later one would win, and nobody would know"
-                self.faults.append(_fault(key, f"`{name}` stands here twice", hint))
-            own[name], lines[name] = self.value(below, depth + 1), key.start_mark.line + 1
-        return {**merged, **own}
-
-    def _merged(self, node: yaml.Node, depth: int) -> Iterator[tuple[str, Any]]:
-        for each in node.value if isinstance(node, yaml.SequenceNode) else [node]:
-            if not isinstance(each, yaml.MappingNode):
-                raise _Stop(_fault(each, "`<<` merges a mapping, or a list of them"))
-            yield from self._mapping(each, depth + 1).items()
+    def _mark(self, event: Any) -> Mark:
+        start, end = event.start_mark, event.end_mark
+        one_line = end.line == start.line and type(event) in (yaml.ScalarEvent, yaml.AliasEvent)
+        width = end.column - start.column if one_line else 1
+        return Mark(self.file, start.line + 1, start.column + 1, width if width > 0 else 1)
 
 
-def _key(node: yaml.Node) -> str:
-    """A key is a text: a number or a boolean is taken as one."""
-    value = _scalar(node) if isinstance(node, yaml.ScalarNode) else None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | int):
-        return str(value)
-    raise _Stop(_fault(node, "a key is a plain text"))
-
-
-def _scalar(node: yaml.ScalarNode) -> Any:
-    text = str(node.value)
-    if node.style or (node.tag == TEXT and PLAIN.resolve(yaml.ScalarNode, text, (True, False)) != TEXT):  # type: ignore[no-untyped-call]
-        return text  # quoted, a block, or said to be one
-    if text in NULL:
-        return None
-    if text in TRUE or text in FALSE:
-        return text in TRUE
-    digits = text.replace("_", "")
-    if INTEGER.fullmatch(digits):
-        return _integer(digits)
-    if FLOAT.fullmatch(digits):
-        return float(digits)
-    if NO_NUMBER.fullmatch(text):
-        raise _Stop(_fault(node, f"`{text}` is no number of JSON", "put it in quotes"))
-    return text
-
-
-def _integer(digits: str) -> int:
-    sign, body = (-1, digits[1:]) if digits[0] == "-" else (1, digits.lstrip("+"))
-    if body[:2].lower() in ("0x", "0b", "0o"):
-        return sign * int(body, 0)
-    return sign * int(body, 8 if len(body) > 1 and body[0] == "0" else 10)
+def _broken(error: yaml.MarkedYAMLError) -> Fault:
+    mark = error.problem_mark or error.context_mark
+    said = ", ".join(" ".join(part.split()) for part in (error.context, error.problem) if part)
+    return Fault(mark.line + 1 if mark else 0, mark.column + 1 if mark else 0, f"invalid YAML: {said}")

@@ -6,6 +6,8 @@ import pytest
 
 from ephemeral_castle.manifests.load import Fault, plain, read
 from ephemeral_castle.manifests.order import stages
+from ephemeral_castle.manifests.tree import Map, Seq, place
+from ephemeral_castle.model.finding import Mark
 
 HEAD = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
 
@@ -63,6 +65,7 @@ def test_what_is_no_object_is_a_fault(written: str, said: str) -> None:
         ("0644", 420), ("0o644", 420), ("0x1F", 31), ("1_000", 1000), ("-5", -5), ("08", 8.0), ("1e3", 1000.0),
         ("12:30", "12:30"), ("2026-01-01", "2026-01-01"), ("yes", True), ("Off", False), ("~", None), ('"1"', "1"),
         ("'yes'", "yes"), ("100m", "100m"), ("1.5", 1.5), ("!!str 5", "5"), ("v1", "v1"), ("", None), ("+7", 7),
+        ("=", "="), ("! 5", "5"), ("9" * 30, 1e30), ("9" * 5000, "9" * 5000), ("1e999", "1e999"), ("-0", 0),
     ],
 )  # fmt: skip
 def test_values_are_what_go_makes_of_them(written: str, value: object) -> None:
@@ -94,3 +97,49 @@ def test_what_others_stand_on_comes_first() -> None:
         ["Deployment"],
         ["ValidatingWebhookConfiguration"],
     ]
+
+
+def test_every_value_knows_where_it_was_written() -> None:
+    found = read(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\n  labels: {a: xyz}\nlist:\n- one\n- k: 2\n", "f.yaml"
+    )
+    tree = found[0][0].manifest
+    assert isinstance(tree, Map)
+    assert tree.begin == Mark("f.yaml", 1, 1)
+    assert place(tree, ("metadata", "labels", "a")) == Mark("f.yaml", 5, 15, 3)
+    assert place(tree, ("metadata", "labels", "a"), key=True) == Mark("f.yaml", 5, 12, 1)
+    assert isinstance(tree["list"], Seq)
+    assert place(tree, ("list", 0)) == Mark("f.yaml", 7, 3, 3)
+    assert place(tree, ("list", 1, "k")) == Mark("f.yaml", 8, 6, 1)
+
+
+def test_an_anchor_may_be_used_a_second_time() -> None:
+    """YAML 1.2 allows it and Go reads it; PyYAML's composer refused a repository of somebody that worked."""
+    found, wrong = plain("a: &x 1\nb: *x\nc: &x 2\nd: *x\n")
+    assert wrong == []
+    assert found == {"a": 1, "b": 1, "c": 2, "d": 2}
+
+
+def test_an_alias_stands_where_it_is_used_and_knows_its_anchor() -> None:
+    found, wrong = plain("a: &x {k: 1}\nb: *x\n", "f")
+    assert wrong == []
+    assert found.at["b"] == Mark("f", 2, 4, 2, via=Mark("f", 1, 4))
+    assert found["b"].at["k"] == Mark("f", 1, 11)
+    found["b"]["k"] = 2
+    assert found["a"] == {"k": 1}
+
+
+@pytest.mark.parametrize("written", ["a: *x\n", "a: &x [*x]\n", "a: &x 1\n---\nb: *x\n"])
+def test_an_alias_without_its_anchor_is_a_fault(written: str) -> None:
+    _, wrong = read(written)
+    assert wrong[-1].message == "invalid YAML: found undefined alias 'x'"
+
+
+def test_a_merge_of_several_takes_the_first() -> None:
+    found, wrong = plain("x: &x {a: 1}\ny: &y {a: 2, b: 2}\nz: {<<: [*x, *y], c: 3}\n")
+    assert wrong == []
+    assert found["z"] == {"a": 1, "b": 2, "c": 3}
+
+
+def test_a_text_with_half_a_character_is_a_fault() -> None:
+    assert read("a: \udce4\n")[1] != []
