@@ -31,7 +31,10 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True)
 class Edit:
-    """A change of one line that mends a finding: the characters from `mark` on, `mark.width` wide, become `text`."""
+    """A change that mends a finding: the characters from `mark` on, `mark.width` many, become `text`.
+
+    A width of 0 inserts; one that reaches over the end of the line takes line breaks with it, each one character.
+    """
 
     mark: Mark
     text: str
