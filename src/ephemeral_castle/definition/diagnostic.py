@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
-_WINDOW = 110  # characters of a source line that are shown
+from ephemeral_castle.model.excerpt import excerpt
 
 
 class Severity(StrEnum):
@@ -58,7 +57,7 @@ class Diagnostic:
         """The finding as text of several lines, for a terminal."""
         lines = [f"{self.position}: {self.severity}: {self.message}"]
         if self.source.strip():
-            lines += self._excerpt()
+            lines += excerpt(self.source, self.line, self.col, self.width)
         lines += [f"hint: {hint}" for hint in self.hints]
         return "\n".join(lines)
 
@@ -72,32 +71,3 @@ class Diagnostic:
             "message": self.message,
             "hints": list(self.hints),
         }
-
-    def _excerpt(self) -> list[str]:
-        start = self.col - 1
-        left = max(0, start - _WINDOW // 2) if len(self.source) > _WINDOW else 0
-        shown = printable(self.source[left : left + _WINDOW])
-        indent = columns(shown[: start - left])
-        carets = max(1, columns(shown[start - left : start - left + self.width]))
-        number = str(self.line).rjust(5)
-        return [f"{number} | {shown.rstrip()}", f"{' ' * len(number)} | {' ' * indent}{'^' * carets}"]
-
-
-def printable(text: str) -> str:
-    """The text without anything that could move a terminal's cursor; one character stays one character."""
-    return "".join(
-        char if char.isprintable() else " " if char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in text
-    )
-
-
-def shown(value: object, limit: int = 60) -> str:
-    """A value from the file for use inside a message: printable, on one line, shortened."""
-    text = printable(str(value)[: limit + 1])
-    return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
-def columns(text: str) -> int:
-    """Columns that a terminal needs (Unicode Standard Annex 11)."""
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
-    )

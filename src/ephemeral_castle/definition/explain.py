@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ephemeral_castle.definition.diagnostic import Diagnostic, Span, shown
+from ephemeral_castle.definition.diagnostic import Diagnostic, Span
 from ephemeral_castle.definition.nodes import Entry, Mapping, Node, Path, Scalar, follow
 from ephemeral_castle.definition.shape import fields, models_at
 from ephemeral_castle.definition.suggest import did_you_mean
+from ephemeral_castle.model.excerpt import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from ephemeral_castle.definition.build import CONFIG_HOME, build
-from ephemeral_castle.definition.diagnostic import Diagnostic, Severity, Span, shown
+from ephemeral_castle.definition.diagnostic import Diagnostic, Severity, Span
 from ephemeral_castle.definition.explain import explain, value_span
 from ephemeral_castle.definition.models import Definition
 from ephemeral_castle.definition.nodes import Mapping, Node, Scalar, follow, plain
@@ -25,6 +25,7 @@ from ephemeral_castle.definition.shape import namings
 from ephemeral_castle.definition.source import LARGEST, Source, decode
 from ephemeral_castle.definition.suggest import did_you_mean
 from ephemeral_castle.errors import DefinitionInvalid
+from ephemeral_castle.model.excerpt import shown
 from ephemeral_castle.spi.options import read_options
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from ephemeral_castle.definition.diagnostic import shown
 from ephemeral_castle.definition.names import Label, split_bucket_url, split_reach
 from ephemeral_castle.model.castle import Role
+from ephemeral_castle.model.excerpt import shown
 from ephemeral_castle.model.giturl import BadAddress, address_of, check_ref
 from ephemeral_castle.spi.options import LayerName, Options, SecretName, refusal
 from ephemeral_castle.spi.units import Duration

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from ephemeral_castle.definition.diagnostic import shown
+from ephemeral_castle.model.excerpt import shown
 from ephemeral_castle.spi.options import refusal
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
 
-from ephemeral_castle.definition.diagnostic import Diagnostic, Span, shown
+from ephemeral_castle.definition.diagnostic import Diagnostic, Span
 from ephemeral_castle.definition.nodes import Entry, Mapping, Node, Scalar, Sequence, resolve
+from ephemeral_castle.model.excerpt import shown
 
 if TYPE_CHECKING:
     from ephemeral_castle.definition.source import Source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ephemeral_castle.definition.diagnostic import Diagnostic, Span, shown
+from ephemeral_castle.definition.diagnostic import Diagnostic, Span
 from ephemeral_castle.definition.explain import value_span
 from ephemeral_castle.definition.nodes import Entry, Node, Path, Scalar, follow
 from ephemeral_castle.definition.nodes import Mapping as MappingNode
@@ -12,6 +12,7 @@ from ephemeral_castle.definition.nodes import Sequence as SequenceNode
 from ephemeral_castle.definition.shape import namings
 from ephemeral_castle.definition.suggest import did_you_mean
 from ephemeral_castle.model.castle import Role
+from ephemeral_castle.model.excerpt import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,7 +7,8 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from ephemeral_castle.definition.diagnostic import Diagnostic, Severity, Span
-from ephemeral_castle.definition.plain_secrets import mask_line, plain_secrets
+from ephemeral_castle.definition.plain_secrets import plain_secrets
+from ephemeral_castle.model.masking import mask_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

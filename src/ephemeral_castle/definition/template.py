@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from ephemeral_castle.definition.diagnostic import shown
 from ephemeral_castle.definition.models import TreasuryModel
 from ephemeral_castle.definition.names import is_label, nearest_label
 from ephemeral_castle.definition.nodes import resolve
 from ephemeral_castle.errors import UsageError
+from ephemeral_castle.model.excerpt import shown
 from ephemeral_castle.spi.units import UnitError, parse_size
 
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")  # needs no quotes in SQL; 63 bytes are PostgreSQL's NAMEDATALEN

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ephemeral_castle.definition.diagnostic import Diagnostic, Severity, columns
+from ephemeral_castle.definition.diagnostic import Diagnostic, Severity
 from ephemeral_castle.definition.suggest import did_you_mean
+from ephemeral_castle.model.excerpt import columns
 
 from .samples import changed, only, under_caret
 

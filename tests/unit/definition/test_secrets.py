@@ -6,8 +6,8 @@ import pytest
 
 from ephemeral_castle.definition.diagnostic import Diagnostic, Severity
 from ephemeral_castle.definition.load import load
-from ephemeral_castle.definition.plain_secrets import mask_line
 from ephemeral_castle.errors import DefinitionInvalid
+from ephemeral_castle.model.masking import mask_line
 
 from .samples import GOOD, MODELS, changed, check
 
