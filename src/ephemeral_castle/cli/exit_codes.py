@@ -20,7 +20,11 @@ TABLE = (
     ExitCode(0, "done and verified", "nothing"),
     ExitCode(1, "unexpected error, a bug of castle", "report it with the file that the message names"),
     ExitCode(2, "the command line makes no sense", "read `castle VERB --help`"),
-    ExitCode(3, "the definition has errors", "mend castle.yaml; every error is shown with its line"),
+    ExitCode(
+        3,
+        "the definition has errors, or `check` found something as bad as --fail-on says",
+        "mend it; every finding is shown with its line, `castle explain RULE` tells more",
+    ),
     ExitCode(4, "a step failed, or the run was stopped or cancelled", "read the hints; often `castle resume`"),
     ExitCode(
         5, "everything was done, but the verification failed", "read `castle report`; do not trust the castle yet"
@@ -36,12 +40,17 @@ TABLE = (
         "status or plan could not look at everything, and what it saw raised no alarm",
         "read the lines `not seen`; whether the castle is well is not known",
     ),
+    ExitCode(
+        13,
+        "`check --strict`: nothing that bad was found, but something was not looked into",
+        "read the lines `not looked into`; each says what would let castle look",
+    ),
     ExitCode(130, "interrupted; only the viewer ended, a run goes on", "`castle watch` comes back to it"),
 )
 MEANING = {entry.code: entry for entry in TABLE}
 
-OK, BUG, USAGE, FAILED, UNVERIFIED, OVER_BUDGET = 0, 1, 2, 4, 5, 6
-UNCONFIRMED, ALARM, REFUSED, UNSEEN, INTERRUPTED = 7, 8, 9, 12, 130
+OK, BUG, USAGE, FOUND, FAILED, UNVERIFIED, OVER_BUDGET = 0, 1, 2, 3, 4, 5, 6
+UNCONFIRMED, ALARM, REFUSED, UNSEEN, UNCHECKED, INTERRUPTED = 7, 8, 9, 12, 13, 130
 
 ALWAYS = (0, 1, 2, 3)  # any verb may end so
 ON_RUNS = (4, 5, 9, 10, 11, 130)

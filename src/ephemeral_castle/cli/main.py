@@ -22,6 +22,8 @@ VERBS: dict[str, dict[str, str]] = {
     "Begin": {
         "init": "write a small working definition, by asking or from flags",
         "adopt": "look at a living cluster, write its definition, tell what would not come back",
+        "check": "find what is known to fail, in files and in the world, before anything is destroyed",
+        "explain": "tell what a rule of `check` finds, why it matters, and what to write instead",
         "doctor": "look at this computer, the treasury and the keys; name what mends each finding",
         "prefetch": "build images and programs ahead of time",
         "card": "print the page that one must carry to come back from nothing",

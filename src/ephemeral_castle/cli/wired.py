@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from ephemeral_castle.cli.watch import Reader
     from ephemeral_castle.model.castle import Castle, Verb
+    from ephemeral_castle.model.checked import Checked, Explanation
     from ephemeral_castle.model.plan import Plan
     from ephemeral_castle.spi.driver import Check
 
@@ -108,3 +109,38 @@ class Wiring(Protocol):
 def wiring() -> Wiring:
     """The composition root."""
     return cast("Wiring", import_module("ephemeral_castle.cli.wiring"))
+
+
+class Answered(Protocol):
+    """What a check found."""
+
+    checked: Checked
+
+
+class Checking(Protocol):
+    """The functions of `ephemeral_castle.cli.checking.desk`."""
+
+    def check(self, **asked: Any) -> Answered:
+        """Looks; the words are those of `cli.checking.asked.Asked`."""
+        ...
+
+    def baseline(self, answer: Answered, file: str, reason: str) -> str:
+        """The text of a baseline with all that was found; entries that `file` holds already keep their reasons."""
+        ...
+
+    def mend(self, answer: Answered, *, apply: bool) -> tuple[str, list[str]]:
+        """The diff that mends what needs no judgement, and the files that it changes; written where `apply` is set."""
+        ...
+
+    def explanation(self, rule: str) -> Explanation:
+        """What is known of a rule; UsageError where there is none of that id."""
+        ...
+
+    def explanations(self) -> Sequence[Explanation]:
+        """All rules."""
+        ...
+
+
+def checking() -> Checking:
+    """What `check` and `explain` need; the composition root is imported by it only where a castle is looked at."""
+    return cast("Checking", import_module("ephemeral_castle.cli.checking.desk"))

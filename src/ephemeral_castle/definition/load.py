@@ -99,6 +99,18 @@ def check_text(text: str | bytes, file: str, *, options_of: OptionsOf, driver_na
     return _judge(raw, file, options_of, driver_names)[1]
 
 
+def check_file(
+    path: str | Path, *, options_of: OptionsOf, driver_names: Sequence[str]
+) -> tuple[bytes, list[Diagnostic]]:
+    """The content of a definition, and all findings in it as `check_text` gives them.
+
+    Raises:
+        DefinitionInvalid: it cannot be read.
+    """
+    raw = _read(Path(path))
+    return raw, check_text(raw, str(path), options_of=options_of, driver_names=driver_names)
+
+
 def _read(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file():

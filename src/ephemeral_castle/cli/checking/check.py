@@ -1,0 +1,135 @@
+"""`castle check` as a whole: reads, looks stage by stage, leaves out what has a reason, and answers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ephemeral_castle.cli.checking import baseline, stages
+from ephemeral_castle.cli.checking.asked import Asked
+from ephemeral_castle.cli.checking.catalogue import catalogue, require
+from ephemeral_castle.cli.checking.ignoring import without_ignored
+from ephemeral_castle.cli.checking.masks import Masks
+from ephemeral_castle.cli.checking.reading import Seen, single, tree
+from ephemeral_castle.cli.checking.targets import Targets, targets
+from ephemeral_castle.manifests.rules.rule import Setting
+from ephemeral_castle.model.checked import Checked, ordered
+from ephemeral_castle.model.finding import Finding, Mark, Severity
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found.
+
+    Attributes:
+        checked: for the screen.
+        texts: of the files, by the name that findings give them.
+        kept: all findings, those of the baseline too.
+    """
+
+    checked: Checked
+    texts: Mapping[str, str]
+    kept: tuple[Finding, ...]
+
+
+@dataclass
+class _Looking:
+    """One check while it goes on."""
+
+    asked: Asked
+    findings: list[Finding] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    looked: list[str] = field(default_factory=list)
+    objects: int = 0
+    world: bool | None = None
+
+    def asks(self, rule: str) -> bool:
+        """Whether a rule is to look."""
+        return rule not in self.asked.without and (not self.asked.only or rule in self.asked.only)
+
+    def manifests(self, seen: Seen, name: str) -> None:
+        """Runs all stages over a repository."""
+        kubernetes = self.asked.kubernetes or Setting().kubernetes
+        situation = stages.Situation(Setting(kubernetes), self.asks)
+        self.findings += stages.look(seen, situation)
+        self.texts.update({stages.named(path, seen.prefix): text for path, text in seen.repository.texts.items()})
+        self.objects += len(seen.repository.objects)
+        self.looked.append(name)
+        if not seen.repository.objects and not seen.repository.faults and self.asks("nothing-to-check"):
+            message = f"there is no object of Kubernetes in {name}"
+            self.findings.append(Finding("nothing-to-check", Severity.UNDECIDED, message, Mark("")))
+
+
+def check(asked: Asked) -> Answer:
+    """Looks at all that was asked for.
+
+    Raises:
+        UsageError: a path, a rule or the baseline is none. DefinitionInvalid: castle.yaml cannot be read at all.
+    """
+    require([*asked.only, *asked.without])
+    entries = baseline.read(asked.baseline) if asked.baseline else []
+    looking = _Looking(asked)
+    _look(looking, targets(asked.paths, asked.file))
+    ran = [rule for rule in catalogue() if looking.asks(rule)]
+    found, ignored = without_ignored(looking.findings, looking.texts, catalogue(), ran)
+    kept = tuple(each for each in found if looking.asks(each.rule))
+    left, known = baseline.without_known(kept, entries, asked.baseline, ran, looking.texts)
+    checked = _checked(looking, [each for each in left if looking.asks(each.rule)])
+    return Answer(_with(checked, ignored=ignored, known=known), looking.texts, kept)
+
+
+def _look(looking: _Looking, wanted: Targets) -> None:
+    if wanted.definition:
+        _definition(looking, wanted)
+    for path in wanted.trees:
+        looking.manifests(tree(path), path)
+    if wanted.files or wanted.stdin:
+        names = [*wanted.files, *(["standard input"] if wanted.stdin else [])]
+        given = sys.stdin.buffer.read() if wanted.stdin else None
+        looking.manifests(single(wanted.files, given), ", ".join(names[:3]) + (" ..." if len(names) > 3 else ""))
+
+
+def _definition(looking: _Looking, wanted: Targets) -> None:
+    from ephemeral_castle.cli.checking.defined import RULE, defined, local_tree
+
+    found = defined(wanted.definition)
+    looking.looked.append(wanted.definition)
+    looking.texts[wanted.definition] = found.text
+    if looking.asks(RULE):
+        looking.findings += found.findings
+    if found.castle is not None and not wanted.trees and not wanted.files:
+        lies = local_tree(found.castle)
+        if lies:
+            looking.manifests(tree(lies), lies)
+
+
+def _checked(looking: _Looking, findings: Iterable[Finding]) -> Checked:
+    masks = {}
+    for each in findings:
+        file = each.mark.file
+        if file in looking.texts and file not in masks:
+            masks[file] = Masks(looking.texts[file], definition=file in looking.looked)
+    told = ordered([masks[each.mark.file].told(each) if each.mark.file in masks else each for each in findings])
+    sure = tuple(each for each in told if each.severity is not Severity.UNDECIDED)
+    return Checked(
+        looked=tuple(looking.looked),
+        findings=sure,
+        undecided=tuple(each for each in told if each.severity is Severity.UNDECIDED),
+        lines=dict(_lines(sure, masks)),
+        counts={"file": len(looking.texts), "object": looking.objects},
+        rules={each.rule: catalogue()[each.rule] for each in told if each.rule in catalogue()},
+        world=looking.world,
+    )
+
+
+def _lines(findings: Iterable[Finding], masks: Mapping[str, Masks]) -> Iterator[tuple[tuple[str, int], str]]:
+    for each in findings:
+        if each.mark.file in masks and each.mark.line:
+            yield (each.mark.file, each.mark.line), masks[each.mark.file].line(each.mark.line)
+
+
+def _with(checked: Checked, *, ignored: int, known: int) -> Checked:
+    from dataclasses import replace
+
+    return replace(checked, ignored=ignored, known=known)

@@ -1,0 +1,57 @@
+"""The stages that look through a repository, one after the other. Each is a function of what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from ephemeral_castle.cli.checking.reading import Seen
+from ephemeral_castle.manifests.repository import Repository
+from ephemeral_castle.manifests.rules.rule import Setting
+from ephemeral_castle.model.finding import Finding, Mark
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What stages may know beside the repository. `asks`: whether a rule of that id is to look."""
+
+    setting: Setting
+    asks: Callable[[str], bool]
+
+
+Stage = Callable[[Repository, Situation], Iterable[Finding]]
+
+
+def files(repository: Repository, _situation: Situation) -> Iterable[Finding]:
+    """What is wrong with the files themselves, found while they were read."""
+    return repository.faults
+
+
+STAGES: tuple[Stage, ...] = (files,)
+
+
+def look(seen: Seen, situation: Situation) -> Iterator[Finding]:
+    """All findings of all stages, told from where the person stands."""
+    for stage in STAGES:
+        for finding in stage(seen.repository, situation):
+            if situation.asks(finding.rule):
+                yield from_here(finding, seen.prefix)
+
+
+def from_here(finding: Finding, prefix: str) -> Finding:
+    """A finding whose paths begin at the directory that the person named."""
+    if not prefix:
+        return finding
+    edits = tuple(replace(each, mark=_below(each.mark, prefix)) for each in finding.edits)
+    chain = tuple(_below(each, prefix) for each in finding.chain)
+    return replace(finding, mark=_below(finding.mark, prefix), chain=chain, edits=edits)
+
+
+def _below(mark: Mark, prefix: str) -> Mark:
+    via = _below(mark.via, prefix) if mark.via else None
+    return mark._replace(file=named(mark.file, prefix) if mark.file else "", via=via)
+
+
+def named(path: str, prefix: str) -> str:
+    """A path of a repository as the person would name it."""
+    return f"{prefix.rstrip('/')}/{path}" if prefix else path

@@ -1,0 +1,1 @@
+"""The answer of `castle check` in each of its forms."""

@@ -1,0 +1,213 @@
+"""`castle check` and `castle explain` as a person and a script use them: files on disk, no castle needed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from ephemeral_castle.cli.checking import check as checking
+from ephemeral_castle.cli.checking.catalogue import catalogue
+from ephemeral_castle.model.finding import Edit, Finding, Mark, Severity
+
+GOOD = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: b}\ndata: {a: b}\n"
+TWICE = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: b\n  a: c\n"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def write(**files: str) -> Path:
+        for name, text in files.items():
+            path = tmp_path / name.replace("__", "/").replace("_yaml", ".yaml")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return tmp_path
+
+    return write
+
+
+def test_a_directory_a_file_and_standard_input_need_no_castle(run, here):
+    here(apps__a_yaml=TWICE)
+    for words, name in ((["apps"], "apps/a.yaml"), (["apps/a.yaml"], "apps/a.yaml"), ([], "apps/a.yaml")):
+        result = run("check", "--offline", *words)
+        assert result.exit_code == 3
+        assert f"✗ {name}:6:3: error: `a` stands here twice  [yaml]" in result.stdout
+        assert "    6 |   a: c\n      |   ^\n" in result.stdout
+    result = run("check", "-", input=TWICE)
+    assert result.exit_code == 3
+    assert "<stdin>:6:3" in result.stdout
+
+
+def test_what_is_well_is_told_in_one_line(run, here):
+    here(a_yaml=GOOD)
+    result = run("check", "a.yaml")
+    assert (result.exit_code, result.stdout) == (0, "✔ nothing wrong; looked at 1 file, 1 object\n")
+
+
+@pytest.mark.parametrize(("words", "code"), [(["empty"], 0), (["empty", "--strict"], 13), (["-", "--strict"], 13)])
+def test_a_check_of_nothing_is_no_proof(run, here, words, code):
+    (here() / "empty").mkdir()
+    result = run("check", *words)
+    assert result.exit_code == code
+    assert "there is no object of Kubernetes in" in result.stdout
+    assert "✔" not in result.stdout
+
+
+def test_a_path_that_is_not_there_names_the_near_one(run, here):
+    here(apps__db_yaml=GOOD)
+    result = run("check", "apps/bd.yaml")
+    assert result.exit_code == 2
+    assert "there is no file or directory `apps/bd.yaml`" in result.stderr
+    assert "did you mean `apps/db.yaml`?" in result.stderr
+
+
+def test_bytes_that_are_no_text_are_told_with_their_place(run, here):
+    (here() / "a.yaml").write_bytes(b"a: 1\nb: \xff\n")
+    result = run("check", ".")
+    assert result.exit_code == 3
+    assert "a.yaml:2:4: error: byte 0xff is not UTF-8" in result.stdout
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
+def test_a_file_that_may_not_be_read(run, here):
+    (here(a_yaml=GOOD) / "a.yaml").chmod(0)
+    result = run("check", ".")
+    assert result.exit_code == 3
+    assert "this file cannot be read: Permission denied" in result.stdout
+
+
+def test_a_link_out_of_the_directory_is_not_followed(run, here):
+    root = here(inside__a_yaml=GOOD, outside__secret_yaml=TWICE)
+    (root / "inside" / "link.yaml").symlink_to(root / "outside" / "secret.yaml")
+    (root / "inside" / "loop").symlink_to(root / "inside")
+    result = run("check", "inside")
+    assert "secret" not in result.stdout
+    assert "stands here twice" not in result.stdout
+
+
+def test_every_mistake_of_a_definition_is_told(run, here):
+    here(castle_yaml="castle: here\nlaiers: {}\n")
+    result = run("check", "--offline")
+    assert result.exit_code == 3
+    assert "castle.yaml:2:1: error: unknown key `laiers`  [definition]" in result.stdout
+    assert "hint: did you mean `layers`?" in result.stdout
+    assert "the definition lacks the key `treasury`" in result.stdout
+    assert run("check", "castle.yaml", "--offline").stdout == result.stdout
+
+
+def test_a_secret_in_a_definition_is_not_shown(run, here):
+    here(castle_yaml="castle: here\npassword: hunter22\n")
+    result = run("check", "--offline")
+    assert "unknown key `password`" in result.stdout
+    assert "hunter22" not in result.stdout
+
+
+def test_two_definitions_at_once_are_refused(run, here):
+    here(a__castle_yaml="castle: a\n", b__castle_yaml="castle: b\n")
+    result = run("check", "a", "b")
+    assert result.exit_code == 2
+    assert "2 definitions at once" in result.stderr
+
+
+@pytest.mark.parametrize(("words", "code"), [([], 0), (["--fail-on", "warning"], 3), (["--fail-on", "note"], 3)])
+def test_fail_on(run, here, words, code):
+    here(a_yaml=GOOD + "# castle:ignore yaml\n")
+    assert run("check", "a.yaml", *words).exit_code == code
+
+
+def test_a_comment_leaves_a_finding_out(run, here):
+    here(a_yaml=TWICE.replace("a: c", "a: c  # castle:ignore yaml the second is a note to myself"))
+    result = run("check", "a.yaml")
+    assert result.exit_code == 0
+    assert "1 left out by comments" in result.stdout
+
+
+def test_rules_on_and_off(run, here):
+    here(a_yaml=TWICE)
+    assert run("check", "a.yaml", "--no-rule", "yaml").exit_code == 0
+    assert run("check", "a.yaml", "--rule", "definition").exit_code == 0
+    assert run("check", "a.yaml", "--rule", "yaml").exit_code == 3
+    result = run("check", "a.yaml", "--no-rule", "yam")
+    assert result.exit_code == 2
+    assert "did you mean `yaml`?" in result.stderr
+
+
+def test_a_baseline_needs_a_reason_and_then_holds(run, here):
+    here(apps__a_yaml=TWICE)
+    assert run("check", "apps", "--write-baseline", "known.yaml").exit_code == 2
+    result = run("check", "apps", "--write-baseline", "known.yaml", "--reason", "the vendor ships it so")
+    assert (result.exit_code, result.stderr) == (0, "wrote known.yaml\n")
+    result = run("check", "apps", "--baseline", "known.yaml")
+    assert result.exit_code == 0
+    assert "1 in the baseline" in result.stdout
+    here(apps__a_yaml=GOOD)
+    assert "is found there no more" in run("check", "apps", "--baseline", "known.yaml").stdout
+
+
+@pytest.mark.parametrize("form", ["json", "sarif"])
+def test_machine_readable_forms(run, here, form):
+    here(a_yaml=TWICE)
+    result = run("check", "a.yaml", "--format", form)
+    assert result.exit_code == 3
+    value = json.loads(result.stdout)
+    (told,) = value["findings"] if form == "json" else value["runs"][0]["results"]
+    assert told.get("rule", told.get("ruleId")) == "yaml"
+    assert form == "sarif" or run("check", "a.yaml", "--json").stdout == result.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--json", "--format", "sarif"],
+        ["--apply"],
+        ["--reason", "x"],
+        ["--fix", "--write-baseline", "f", "--reason", "x"],
+        ["--kubernetes-version", "new"],
+    ],
+)
+def test_words_that_exclude_one_another(run, here, words):
+    here(a_yaml=GOOD)
+    assert run("check", "a.yaml", *words).exit_code == 2
+
+
+@pytest.fixture
+def mendable(monkeypatch):
+    """A stage whose finding knows its mend."""
+    mark = Mark("a.yaml", 4, 8, 1)
+
+    def stage(repository, _situation):
+        if "a.yaml" in repository.texts and "{a: " in repository.texts["a.yaml"]:
+            yield Finding("yaml", Severity.ERROR, "wrong", mark, edits=(Edit(mark, "z"),))
+
+    monkeypatch.setattr(checking.stages, "STAGES", (stage,))
+
+
+def test_fix_prints_and_writes_only_on_demand(run, here, mendable):
+    root = here(a_yaml=GOOD)
+    result = run("check", "a.yaml", "--fix")
+    assert result.stdout.splitlines()[:2] == ["--- a/a.yaml", "+++ b/a.yaml"]
+    assert "+data: {z: b}" in result.stdout
+    assert (root / "a.yaml").read_text() == GOOD
+    result = run("check", "a.yaml", "--fix", "--apply")
+    assert "wrote a.yaml" in result.stderr
+    assert (root / "a.yaml").read_text() == GOOD.replace("{a: b}", "{z: b}")
+    assert "nothing here can be mended by castle" in run("check", "a.yaml", "--fix").stderr
+
+
+def test_explain_lists_all_and_tells_one(run):
+    listed = run("explain")
+    assert listed.exit_code == 0
+    for rule in catalogue():
+        assert f"{rule} " in listed.stdout
+        assert run("explain", rule).exit_code == 0
+    assert len(json.loads(run("explain", "--json").stdout)["rules"]) == len(catalogue())
+
+
+def test_explain_of_a_misspelled_rule_names_the_near_one(run):
+    result = run("explain", "defintion")
+    assert result.exit_code == 2
+    assert "did you mean `definition`?" in result.stderr
