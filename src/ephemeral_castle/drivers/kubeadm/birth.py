@@ -55,6 +55,7 @@ class Init(Part):
                 await Join(self.ctx, self.desk, self.name).act()
                 return await self.born()
             self._not_twice()
+            await self.desk.promised(self.ctx)  # also where a runner that was killed had told of it
             await self.desk.forget(self.ctx.life)
             jobs = Jobs(machine.transport.run, f"machine {self.name}")
             result = await jobs.do(JobKey(self.ctx.run, f"{self.layer}-init"), [scripts.NODE, "init"], timeout=LIMIT)

@@ -44,8 +44,16 @@ class Check(Part):
         if self.options.mirror and "://" not in self.options.mirror:
             await self._answers(mirror)
         told = await self._programs()
-        await watchers.check(self.ctx)
+        await self._watchers()
         return Observation(REACHED, told)
+
+    async def _watchers(self) -> None:
+        """Others are told first, and then counted: of two that begin at once, each sees the other."""
+        try:
+            await watchers.check(self.ctx, await self.desk.promised(self.ctx))
+        except Refused:
+            await self.desk.withdraw()
+            raise
 
     def _networks(self) -> None:
         site = self.ctx.request.site

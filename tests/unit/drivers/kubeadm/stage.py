@@ -15,6 +15,7 @@ from ephemeral_castle.spi.kubernetes import Judge, Manifest, Ref
 from ephemeral_castle.spi.world import Machine, Process, Result
 from tests.unit.drivers.kubeadm.bed import CASTLE, LAYER, RECORD, SITE, admin_conf, options
 
+PROMISER = 4711  # the process that tells of the watchers of a cluster
 LAID = "digest {digest}\nmember {member}\n{containerd}{begun}"
 
 
@@ -182,9 +183,17 @@ class Played:
             self.said.append(f"publish {name} {address}:{port}")
             return 7
 
+        async def spawn(argv: Sequence[str]) -> Any:
+            self.said.append(f"told: {argv[-1]}")
+            return SimpleNamespace(pid=PROMISER, close=withdrawn)
+
+        async def withdrawn() -> int:
+            self.said.append("nobody is told any more")
+            return 0
+
         enclosure = SimpleNamespace(
-            gateway="10.0.0.1", treasury_host="treasury.castle", podman=lambda *args: ["podman", *args],
-            podman_env=dict, enter=lambda argv: ["enter", *argv],
+            name="castle-c", gateway="10.0.0.1", treasury_host="treasury.castle",
+            podman=lambda *args: ["podman", *args], podman_env=dict, enter=lambda argv: ["enter", *argv],
         )  # fmt: skip
 
         async def present(_: Any) -> bool:
@@ -196,7 +205,8 @@ class Played:
 
         images = SimpleNamespace(reference=lambda recipe: f"localhost/{recipe.name}", present=present, build=build)
         world = SimpleNamespace(
-            exec=SimpleNamespace(run=run), enclosure=enclosure, images=images, publish=publish, door=lambda *_: 0,
+            exec=SimpleNamespace(run=run, spawn=spawn), enclosure=enclosure, images=images, publish=publish,
+            door=lambda *_: 0,
             clock=SimpleNamespace(now=lambda: 1.7e9 + self.now, monotonic=lambda: self.now, sleep=sleep),
             kubernetes=lambda access: self.cluster,
         )  # fmt: skip

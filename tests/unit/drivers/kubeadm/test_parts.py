@@ -535,7 +535,8 @@ async def test_all_is_well() -> None:
 @pytest.mark.parametrize(("verb", "refused"), [(Verb.RAISE, True), (Verb.DRILL, True), (Verb.REBIRTH, False)])
 async def test_a_computer_that_watches_too_few_files_for_another_cluster_is_refused(verb: Verb, refused: bool) -> None:
     """Linux counts watchers over all containers: a kubelet too many ends at once, again and again."""
-    said = lambda argv: Result(0, "128\n100\n" if "max_user_instances" in argv[-1] else "HTTP/1.0 200 OK", "")  # noqa: E731
+    taken = "128\n" + "".join(f"/proc/7/fd/{number}\n" for number in range(100))
+    said = lambda argv: Result(0, taken if "max_user_instances" in argv[-1] else "HTTP/1.0 200 OK", "")  # noqa: E731
     played = Played(verb, podman=said)
     if refused:
         with pytest.raises(Refused, match="too few files be watched") as raised:
