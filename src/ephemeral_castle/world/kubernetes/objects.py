@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ephemeral_castle.errors import NotFound, Permanent, Unreachable
+from ephemeral_castle.errors import CastleError, Conflict, NotFound, Permanent, Unreachable
 from ephemeral_castle.spi.kubernetes import MANAGER, Manifest, Ref
 from ephemeral_castle.world.kubernetes.answers import Expired, Said, failure
 from ephemeral_castle.world.kubernetes.discovery import Kind, Kinds
-from ephemeral_castle.world.kubernetes.wire import READYZ, Query, Wire
+from ephemeral_castle.world.kubernetes.wire import READYZ, UNKNOWN, Query, Wire
 
 T = TypeVar("T")
 PAGE = 500  # objects
 RESTARTS = 3  # of a list whose continuation expired
+REQUEST = "castle.request"  # annotation: of which request to create it an object is
 
 
 @dataclass(frozen=True)
@@ -154,13 +156,46 @@ class Objects:
                 return
 
     async def create(self, manifest: Manifest) -> Manifest:
-        """Creates it. It is not sent a second time when nobody knows whether the first one arrived."""
+        """Creates it. When nobody knows whether the first request was carried out, it is looked for before a second.
+
+        Raises:
+            Unreachable: as the wire; it still may be made when its state says so. Conflict: another was made.
+        """
         api, name, doing = _of(manifest, "creating")
         kind = await self._kinds.find(*api)
-        namespace = _namespace(kind, manifest, name)
+        ref = Ref(*api, name, _namespace(kind, manifest, name))
+        body = _noted(manifest) if name else manifest
+        try:
+            return await self._post(kind, ref, body, doing)
+        except Unreachable as error:
+            if error.state != UNKNOWN or not name:
+                raise
+            return await self._posted(kind, ref, body, doing, error)
+
+    async def _post(self, kind: Kind, ref: Ref, body: Manifest, doing: str) -> Manifest:
         query = (("fieldManager", MANAGER), ("fieldValidation", "Strict"))
-        path = kind.collection(namespace)
-        return _object(await self._wire.call("POST", path, doing=doing, query=query, body=manifest))
+        path = kind.collection(ref.namespace)
+        return _object(await self._wire.call("POST", path, doing=doing, query=query, body=body))
+
+    async def _posted(self, kind: Kind, ref: Ref, body: Manifest, doing: str, error: CastleError) -> Manifest:
+        """What a request made whose end is not known; it is sent again where it made nothing."""
+        found = await self._seen(ref, error)
+        if found is None:
+            try:
+                return await self._post(kind, ref, body, doing)
+            except Conflict as late:  # the first one came through after we had looked
+                found = await self._seen(ref, late)
+        if found is None or _note(found) != _note(body):
+            why = "somebody else made it, while it was not known whether castle had"
+            raise Conflict(f"{doing}: it exists already", where=self._wire.where, why=why)
+        return found
+
+    async def _seen(self, ref: Ref, error: CastleError) -> Manifest | None:
+        """The object. Raises what was wrong before, where it cannot even be looked for."""
+        try:
+            return await self.get(ref)
+        except CastleError:
+            raise error from None
 
     async def apply(self, manifest: Manifest, *, dry_run: bool, force: bool) -> Manifest:
         """Server-side apply."""
@@ -195,12 +230,33 @@ class Objects:
         return _object(await self._wire.call("PATCH", path, doing=doing, query=query, body=body, headers=headers))
 
     async def delete(self, ref: Ref, *, uid: str, grace: int | None, foreground: bool) -> None:
-        """Asks to delete it; no error when it, or its kind, is gone."""
+        """Asks to delete it; no error when it, or its kind, is gone.
+
+        A request whose end nobody knows is sent again, and must not meet what has come in the place of the object: what
+        is meant is always named by its uid, and looked for where the caller gives none.
+        """
+        meant = uid or (await self.get(ref) or {"metadata": {}})["metadata"].get("uid", "")
+        if not meant:
+            return
         options: dict[str, Any] = {"propagationPolicy": "Foreground" if foreground else "Background"}
-        options |= {"preconditions": {"uid": uid}} if uid else {}
         options |= {"gracePeriodSeconds": grace} if grace is not None else {}
-        body = {"apiVersion": "v1", "kind": "DeleteOptions", **options}
-        await self._said("DELETE", ref, f"deleting {ref}", body)
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": meant}, **options}
+        try:
+            await self._said("DELETE", ref, f"deleting {ref}", body)
+        except Conflict as error:
+            if uid and error.state != UNKNOWN:
+                raise
+
+
+def _noted(manifest: Manifest) -> Manifest:
+    """The manifest with a note by which its request is known."""
+    meta = dict(manifest["metadata"])
+    meta["annotations"] = {**(meta.get("annotations") or {}), REQUEST: uuid.uuid4().hex}
+    return {**manifest, "metadata": meta}
+
+
+def _note(manifest: Manifest) -> str:
+    return str((manifest["metadata"].get("annotations") or {}).get(REQUEST, ""))
 
 
 def _of(manifest: Manifest, verb: str) -> tuple[tuple[str, str], str, str]:

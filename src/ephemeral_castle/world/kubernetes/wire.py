@@ -32,12 +32,14 @@ AGENT = "ephemeral-castle"
 CONNECT = 5.0  # seconds
 SHORT = 15.0  # seconds without a byte, for the first try to read: after it the server is asked whether it lives
 SILENCE = 60.0  # seconds without a byte; the API server itself gives up a request after 60
+WRITE = 40.0  # seconds for one try to write: the API server, webhooks included, ends it after 34 (handlers/rest.go)
 ATTEMPTS = 5
 FIRST_DELAY = 0.2  # seconds; doubled each time, never above the ceiling
 CEILING = 3.0
 LONGEST_WAIT = 15.0  # seconds of Retry-After that are honoured within one call
 READYZ = 5.0  # seconds
 REFUSING = (401, 403)
+UNKNOWN = "whether it was done is not known"  # the state that an error tells when a try may have been carried out
 DOUBT = 1.0  # seconds until a server that does not say whether it is ready is asked again
 # A peer that vanished without a word (a power cut) is noticed after 5 + 3 x 5 s, also while nothing is sent.
 KEEPALIVE = (
@@ -103,8 +105,9 @@ class Wire:
         """Sends one request until it has an answer worth having.
 
         A POST is not sent again when nobody knows whether it was carried out: it would create a second one, or find
-        its own work to be another's. Who may do what, a server knows only when it is ready: a 401 or 403 is believed
-        from one that is, and when it says so twice.
+        its own work to be another's. Any other write is, and a refusal of a later try says that it was (`UNKNOWN`).
+        Who may do what, a server knows only when it is ready: a 401 or 403 is believed from one that is, and when it
+        says so twice.
 
         Args:
             method: HTTP method.
@@ -136,28 +139,46 @@ class Wire:
             raise Unreachable(f"{doing}: the API server is not ready", where=self.where, why=said.words)
 
     async def _answered(self, request: Request, doing: str, expect: Sequence[int]) -> Said:
-        """Gives up reading, after `SHORT` and `READYZ`, from a server that takes connections and never answers.
+        """Gives up a server that takes connections and never answers: a read after `SHORT` and `READYZ`, a write later.
 
         Whoever reads has other ways, and less time than five times `SILENCE`. One that is slow has one more such try.
+        What an act was about to write is worth a second try.
         """
-        method, reads, silent = request[0], request[0] == "GET", 0
+        method, silent, state = request[0], 0, ""
+        reads = method == "GET"
         for attempt in range(1, self._attempts + 1):
-            said = await self._once(*request, _limits(SHORT if reads and not silent else SILENCE))
-            if reads and isinstance(said, httpx.ReadTimeout):
-                silent += 1
-                if silent > 1 or attempt == self._attempts or not await self._lives():
-                    raise self._gave_up(said, doing, attempt, undone=True)
-                continue
+            said = await (self._read(request, silent) if reads else self._write(request))
             if isinstance(said, Said):
                 if said.ok or said.status in expect:
                     return said
                 if not answers.worth_another_try(said):
-                    raise answers.failure(said, doing, self.where)
-            undone = answers.surely_undone(said) if isinstance(said, Said) else _never_left(said)
-            if attempt == self._attempts or (method == "POST" and not undone):
-                raise self._gave_up(said, doing, attempt, undone=undone or method == "GET")
-            await self.clock.sleep(delay(attempt, said.wait if isinstance(said, Said) else 0.0))
+                    raise _told(answers.failure(said, doing, self.where), state)
+            undone = reads or (answers.surely_undone(said) if isinstance(said, Said) else _never_left(said))
+            state = state if undone else UNKNOWN
+            mute = isinstance(said, httpx.ReadTimeout)
+            silent += mute
+            over = attempt == self._attempts or (method == "POST" and not undone)
+            if over or silent > 1 or (mute and reads and not await self._lives()):
+                raise self._gave_up(said, doing, attempt, state)
+            if not (mute and reads):
+                await self.clock.sleep(delay(attempt, said.wait if isinstance(said, Said) else 0.0))
         raise AssertionError("unreachable: the loop returns or raises")
+
+    async def _read(self, request: Request, silent: int) -> Said | httpx.TransportError:
+        """One try. `silent`: how many before it ended without a byte."""
+        return await self._once(*request, _limits(SILENCE if silent else SHORT))
+
+    async def _write(self, request: Request) -> Said | httpx.TransportError:
+        """One try, which is not broken off while the server lives: a webhook may take its time."""
+        work = asyncio.ensure_future(self._once(*request, _limits(WRITE)))
+        try:
+            done, _ = await asyncio.wait({work}, timeout=SHORT)
+            if not done and not await self._lives() and not work.done():
+                return httpx.ReadTimeout(f"no answer within {SHORT:g} s, and none to /readyz")
+            return await work
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
 
     async def _lives(self) -> bool:
         try:
@@ -172,7 +193,7 @@ class Wire:
         said = await self._once("GET", path, (), {}, b"", limits)
         if isinstance(said, Said):
             return said
-        raise self._gave_up(said, f"reading {path}", 1, undone=True)
+        raise self._gave_up(said, f"reading {path}", 1)
 
     @asynccontextmanager
     async def lines(
@@ -204,7 +225,7 @@ class Wire:
             finally:
                 await answer.aclose()
         except httpx.TransportError as error:
-            raise self._gave_up(error, doing, 1, undone=True) from None
+            raise self._gave_up(error, doing, 1) from None
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -272,12 +293,9 @@ class Wire:
             hints = ("another cluster may have taken the address", "castle status")
             raise Denied("the API server is not the one that is expected", where=self.where, why=why, hints=hints)
 
-    def _gave_up(self, last: Said | httpx.TransportError, doing: str, tries: int, *, undone: bool) -> CastleError:
-        state = "" if undone else "whether it was done is not known"
+    def _gave_up(self, last: Said | httpx.TransportError, doing: str, tries: int, state: str = "") -> CastleError:
         if isinstance(last, Said):
-            found = answers.failure(last, doing, self.where)
-            found.state = found.state or state
-            return found
+            return _told(answers.failure(last, doing, self.where), state)
         self._check_identity(last)
         why = f"{str(last) or type(last).__name__}" + (f", after {tries} tries" if tries > 1 else "")
         return Unreachable(f"{doing}: the API server does not answer", where=self.where, why=why, state=state)
@@ -298,6 +316,12 @@ async def _split(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 def _limits(silence: float) -> httpx.Timeout:
     return httpx.Timeout(CONNECT, read=silence, write=SILENCE, pool=SILENCE)
+
+
+def _told(error: CastleError, state: str) -> CastleError:
+    """The error, with what earlier tries may have done."""
+    error.state = error.state or state
+    return error
 
 
 def _never_left(error: httpx.TransportError) -> bool:

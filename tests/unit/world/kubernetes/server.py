@@ -54,13 +54,20 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. `cut`: the connection is cut after that many bytes of the body; `hang`: nothing ever comes."""
+    """One answer.
+
+    Attributes:
+        cut: the connection is cut after that many bytes of the body.
+        hang: nothing ever comes.
+        after: seconds until it comes.
+    """
 
     status: int = 200
     body: Any = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
     hang: bool = False
+    after: float = 0.0
 
 
 def failure(
@@ -214,6 +221,7 @@ class Server:
                 if reply is not None and reply.hang:
                     await reader.read()
                 elif reply is not None:
+                    await asyncio.sleep(reply.after)
                     await _write(writer, reply)
                 else:
                     await self._watch(writer, asked)
@@ -267,13 +275,17 @@ class Server:
         if asked.method == "DELETE":
             if key not in self.objects:
                 return failure(404, f'{plural} "{name}" not found', "NotFound", name=name)
+            if _meant(asked) not in ("", self.objects[key]["metadata"]["uid"]):
+                return failure(409, f'{plural} "{name}": the UID in the precondition is another', "Conflict", name=name)
             self.drop(plural, name, namespace)
             return Reply(200, {"kind": "Status", "status": "Success"})
         body = json.loads(asked.body)
         name = name or body["metadata"]["name"]
         if asked.method == "POST" and (plural, namespace, name) in self.objects:
             return failure(409, f'{plural} "{name}" already exists', "AlreadyExists", name=name)
-        return Reply(200, self.put(plural, name, namespace, **{k: v for k, v in body.items() if k != "metadata"}))
+        told = {key: value for key, value in body["metadata"].items() if key in ("labels", "annotations")}
+        rest = {key: value for key, value in body.items() if key not in ("apiVersion", "kind", "metadata")}
+        return Reply(200, self.put(plural, name, namespace, **rest, metadata=told))
 
     def _get(self, asked: Asked, plural: str, namespace: str, name: str) -> Reply | None:
         if asked.watches:
@@ -334,6 +346,12 @@ class Server:
         if len(rest) > 2 and rest[0] == "namespaces":
             return api, "x", rest[2], rest[1], rest[3] if len(rest) > 3 else ""
         return api, "x" if rest else "", rest[0] if rest else "", "", rest[1] if len(rest) > 1 else ""
+
+
+def _meant(asked: Asked) -> str:
+    """The uid that a deletion names, or ""."""
+    found: str = (json.loads(asked.body or b"{}").get("preconditions") or {}).get("uid", "")
+    return found
 
 
 class _Cut(Exception):

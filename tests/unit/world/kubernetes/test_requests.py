@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -96,13 +97,141 @@ async def test_retry_after_is_honoured(server: Server, cluster: HttpCluster) -> 
     assert asyncio.get_running_loop().time() - began > 8 / 20
 
 
-async def test_a_create_of_unknown_end_is_not_sent_twice(server: Server, cluster: HttpCluster) -> None:
-    for reply in (Reply(201, MANIFEST, cut=0), failure(504, "timeout")):
-        server.script, server.asked = Script(reply, method="POST"), []
-        with pytest.raises(Unreachable) as told:
-            await cluster.create(MANIFEST)
-        assert told.value.state == "whether it was done is not known"
-        assert len([each for each in server.asked if each.method == "POST"]) == 1
+UNSURE = [Reply(201, MANIFEST, cut=0), failure(504, "timeout")]
+
+
+class Deaf(Script):
+    """Carries a request out, and gives another answer to it, or none."""
+
+    def __init__(self, server: Server, *replies: Reply, method: str) -> None:
+        super().__init__(*replies, method=method)
+        self.server = server
+
+    def __call__(self, asked: Asked) -> Reply | None:
+        reply = super().__call__(asked)
+        if reply is not None:
+            self.server._answer(asked)
+        return reply
+
+
+def posts(server: Server, method: str = "POST") -> int:
+    return len([each for each in server.asked if each.method == method])
+
+
+@pytest.mark.parametrize("reply", UNSURE)
+async def test_a_create_of_unknown_end_that_was_done_is_not_sent_twice(
+    server: Server, cluster: HttpCluster, reply: Reply
+) -> None:
+    server.script = Deaf(server, reply, method="POST")
+    assert (await cluster.create(MANIFEST))["metadata"]["uid"] == server.objects["configmaps", "default", "a"][
+        "metadata"
+    ]["uid"]  # fmt: skip
+    assert posts(server) == 1
+
+
+@pytest.mark.parametrize("reply", UNSURE)
+async def test_a_create_of_unknown_end_that_was_not_done_is_sent_again(
+    server: Server, cluster: HttpCluster, reply: Reply
+) -> None:
+    server.script = Script(reply, method="POST")
+    await cluster.create(MANIFEST)
+    assert posts(server) == 2
+
+
+async def test_a_create_that_comes_through_late_is_known_by_its_request(server: Server, cluster: HttpCluster) -> None:
+    """It was looked for too early: the second request finds the work of the first."""
+
+    def late(asked: Asked) -> Reply | None:
+        first, *more = [each for each in server.asked if each.method == "POST"] or [asked]
+        if asked.method == "POST" and more:
+            server._answer(first)
+        return failure(504, "timeout") if asked is first and asked.method == "POST" else None
+
+    server.script = late
+    made = await cluster.create(MANIFEST)
+    assert made["metadata"]["uid"]
+    assert posts(server) == 2
+
+
+async def test_what_another_made_meanwhile_is_not_taken_for_ours(server: Server, cluster: HttpCluster) -> None:
+    def other(asked: Asked) -> Reply | None:
+        if asked.method == "POST":
+            server.put("configmaps", "a")
+            return failure(504, "timeout")
+        return None
+
+    server.script = other
+    with pytest.raises(Conflict, match="it exists already"):
+        await cluster.create(MANIFEST)
+
+
+async def test_a_create_whose_end_cannot_be_seen_says_so(server: Server, cluster: HttpCluster) -> None:
+    server.script = Script(failure(504, "timeout"), *[failure(503, "starting")] * 20)
+    with pytest.raises(Unreachable) as told:
+        await cluster.create(MANIFEST)
+    assert (told.value.why, told.value.state) == ("timeout", "whether it was done is not known")
+    assert posts(server) == 1
+
+
+@pytest.mark.parametrize("uid", [False, True])
+async def test_a_delete_of_unknown_end_does_not_meet_what_came_after(
+    server: Server, cluster: HttpCluster, uid: bool
+) -> None:
+    """A controller had made the next one by the time that the request was sent again."""
+    old = server.put("configmaps", "a")["metadata"]["uid"]
+
+    def replaced(asked: Asked) -> Reply | None:
+        if asked.method == "DELETE" and posts(server, "DELETE") == 1:
+            server._answer(asked)
+            server.put("configmaps", "a")
+            return failure(504, "timeout")
+        return None
+
+    server.script = replaced
+    await cluster.delete(A, uid=old if uid else "")
+    assert posts(server, "DELETE") == 2
+    assert server.objects["configmaps", "default", "a"]["metadata"]["uid"] != old
+    with pytest.raises(Conflict):
+        await cluster.delete(A, uid=old)
+
+
+async def test_a_write_that_a_webhook_holds_up_is_waited_for_and_not_broken_off(
+    server: Server, cluster: HttpCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "SHORT", 0.05)
+    await cluster.list("v1", "ConfigMap")
+    server.script = Script(Reply(200, MANIFEST, after=0.3))
+    await cluster.apply(MANIFEST)
+    assert posts(server, "PATCH") == 1
+
+
+@pytest.mark.parametrize(("write", "tries"), [("apply", 2), ("patch", 2), ("delete", 2), ("create", 1)])
+async def test_a_server_that_takes_writes_and_never_answers_is_given_up_soon(
+    server: Server, cluster: HttpCluster, monkeypatch: pytest.MonkeyPatch, write: str, tries: int
+) -> None:
+    """Five tries of sixty seconds each were longer than the deadline of any step."""
+    for name, seconds in (("SHORT", 0.05), ("READYZ", 0.05), ("WRITE", 30.0)):
+        monkeypatch.setattr(wire, name, seconds)
+    await cluster.list("v1", "ConfigMap")
+    server.script = lambda _: Reply(hang=True)
+    given: dict[str, tuple[Any, ...]] = {"apply": (MANIFEST,), "create": (MANIFEST,), "patch": (A, {}), "delete": (A,)}
+    more = {"uid": "u"} if write == "delete" else {}
+    with pytest.raises(Unreachable, match="the API server does not answer") as told:
+        await getattr(cluster, write)(*given[write], **more)
+    assert told.value.state == "whether it was done is not known"
+    assert len([each for each in server.asked if each.method != "GET"]) == tries
+
+
+async def test_one_hanging_server_of_several_is_left_for_another(
+    server: Server, cluster: HttpCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a load balancer: the question whether it lives goes to one that does."""
+    for name, seconds in (("SHORT", 0.05), ("READYZ", 5.0), ("WRITE", 0.2)):
+        monkeypatch.setattr(wire, name, seconds)
+    for write in (cluster.apply, cluster.create):
+        server.objects.clear()
+        server.script = Script(Reply(hang=True))
+        assert (await write(MANIFEST))["metadata"]["name"] == "a"
 
 
 async def test_a_create_that_surely_was_not_done_is_sent_again(server: Server, cluster: HttpCluster) -> None:
@@ -313,10 +442,10 @@ async def test_what_apply_sends(server: Server, cluster: HttpCluster) -> None:
 
 
 async def test_what_delete_sends(server: Server, cluster: HttpCluster) -> None:
-    server.put("configmaps", "a")
-    await cluster.delete(A, uid="u", grace=0, foreground=True)
+    uid = server.put("configmaps", "a")["metadata"]["uid"]
+    await cluster.delete(A, uid=uid, grace=0, foreground=True)
     asked = json.loads(server.asked[-1].body)
-    assert asked["preconditions"] == {"uid": "u"}
+    assert asked["preconditions"] == {"uid": uid}
     assert asked["gracePeriodSeconds"] == 0
     assert asked["propagationPolicy"] == "Foreground"
 
