@@ -192,6 +192,8 @@ class Objects:
 
     async def _seen(self, ref: Ref, error: CastleError) -> Manifest | None:
         """The object. Raises what was wrong before, where it cannot even be looked for."""
+        if not await self.serves():
+            raise error
         try:
             return await self.get(ref)
         except CastleError:

@@ -155,7 +155,7 @@ class Wire:
                     raise _told(answers.failure(said, doing, self.where), state)
             undone = reads or (answers.surely_undone(said) if isinstance(said, Said) else _never_left(said))
             state = state if undone else UNKNOWN
-            mute = isinstance(said, httpx.ReadTimeout)
+            mute = isinstance(said, httpx.ReadTimeout | httpx.ConnectTimeout if silent else httpx.ReadTimeout)
             silent += mute
             over = attempt == self._attempts or (method == "POST" and not undone)
             if over or silent > 1 or (mute and reads and not await self._lives()):
