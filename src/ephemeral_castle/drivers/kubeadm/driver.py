@@ -78,13 +78,20 @@ class KubeadmDriver:
 
     def _part(self, step: Step, ctx: Context) -> Any:
         from ephemeral_castle.drivers.kubeadm.birth import Init
-        from ephemeral_castle.drivers.kubeadm.gone import Gone
+        from ephemeral_castle.drivers.kubeadm.gone import Gone, Unused
         from ephemeral_castle.drivers.kubeadm.join import Join
         from ephemeral_castle.drivers.kubeadm.prepare import Check, Cold, Image, Wake
         from ephemeral_castle.drivers.kubeadm.up import Configure, Up
         from ephemeral_castle.drivers.kubeadm.whole import Dns, Nodes
 
-        parts: dict[str, Any] = {"check": Check, "cold": Cold, "image": Image, "wake": Wake, "gone": Gone}
+        parts: dict[str, Any] = {
+            "check": Check,
+            "cold": Cold,
+            "image": Image,
+            "wake": Wake,
+            "gone": Gone,
+            "unused": Unused,
+        }
         parts |= {"endpoint": Up, "node": Configure, "init": Init, "join": Join, "dns": Dns, "nodes": Nodes}
         part = parts[step.action.partition("-")[0]]
         return part(ctx, self._desk(ctx), str(step.params.get("machine", "")))

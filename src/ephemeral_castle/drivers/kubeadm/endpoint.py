@@ -86,10 +86,15 @@ class Endpoint:
 
     async def of(self, life: int) -> Seen | None:
         """The one of that life. Raises Refused: something that is not ours has its name."""
-        found = next((seen for seen in await self.all() if seen.name == self.name(life)), None)
+        return (await self.found(life))[0]
+
+    async def found(self, life: int) -> tuple[Seen | None, list[Seen]]:
+        """The one of that life, and ours of all others. Raises as `of`."""
+        everything = await self.all()
+        found = next((seen for seen in everything if seen.name == self.name(life)), None)
         if found is not None and not (found.ours and found.life == life):
             raise marks.stranger("container", found.name, self._argv("inspect", found.name))
-        return found
+        return found, [seen for seen in everything if seen.ours and seen.life != life]
 
     def _seen(self, item: dict[str, Any]) -> Seen:
         labels = item.get("Labels") or {}

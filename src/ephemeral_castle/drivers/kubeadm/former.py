@@ -28,7 +28,12 @@ def made(ctx: Context, life: int) -> Made:
     options: KubeadmOptions = ctx.options
     if life != ctx.old_life or ctx.request.verb is Verb.RAISE:
         return Made(options.control, options.endpoint)
+    item = recorded(ctx, life)
+    return Made(tuple(item.get("control") or options.control), str(item.get("endpoint") or options.endpoint))
+
+
+def recorded(ctx: Context, life: int) -> dict[str, Any]:
+    """What the record knows of the cluster of a life; empty when nothing."""
     known = ctx.record.inventory.get(str(life), [])
     none: dict[str, Any] = {}
-    item = next((each for each in known if each.get("kind") == KIND and each.get("name") == ctx.layer.id), none)
-    return Made(tuple(item.get("control") or options.control), str(item.get("endpoint") or options.endpoint))
+    return next((each for each in known if each.get("kind") == KIND and each.get("name") == ctx.layer.id), none)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ephemeral_castle.drivers.kubeadm.birth import Init
 from ephemeral_castle.drivers.kubeadm.desk import Desk
+from ephemeral_castle.drivers.kubeadm.gone import Unused
 from ephemeral_castle.drivers.kubeadm.image import ENDPOINT
 from ephemeral_castle.drivers.kubeadm.layout import nodes
 from ephemeral_castle.drivers.kubeadm.options import HERE
@@ -53,7 +54,7 @@ async def settled(ctx: Context, desk: Desk) -> str:
         return "the image of its load balancer is not in the store"
     first = ctx.options.control[0]
     parts = [
-        *([Up(ctx, desk)] if here else []),
+        Up(ctx, desk) if here else Unused(ctx, desk),
         Init(ctx, desk, first),
         *(Configure(ctx, desk, node.name) for node in nodes(ctx.options)),
         Dns(ctx, desk),

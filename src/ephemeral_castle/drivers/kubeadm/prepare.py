@@ -153,6 +153,7 @@ class Wake(Part):
             return Observation(REACHED, "its end has begun")
         if not self.ctx.old_life or not self._machines():
             return Observation(REACHED, waived="no machine of an old life is here")
+        unchanged.endpoint(self)
         if made(self.ctx, self.ctx.old_life).endpoint == HERE:
             seen = await Endpoint(self.ctx).of(self.ctx.old_life)
             if seen is None or not seen.running:

@@ -46,7 +46,7 @@ def plan(layer: Layer, options: KubeadmOptions, request: Request) -> Sequence[St
                   needs=("old-machines?", f"{layer.id}.image?"), provides=("old-cluster",), recheck=True,
                   deadline=900, weight=0.5)
         )  # fmt: skip
-    if request.verb in DESTROYING and options.endpoint == HERE:
+    if request.verb in DESTROYING:  # the old life may have had one, whatever the definition says now
         steps.append(
             _step(layer, "gone", "remove the load balancer of the old life", Phase.DESTROY, Effect.IRREVERSIBLE,
                   needs=(f"{layer.id}.wake",), weight=0.3)
@@ -85,6 +85,11 @@ def _raising(layer: Layer, options: KubeadmOptions, request: Request) -> list[St
     if options.endpoint == HERE:
         steps += _endpoint(layer, request)
         before.append(f"{layer.id}.endpoint")
+    elif request.verb is Verb.RAISE:
+        steps.append(
+            _step(layer, "unused", "no load balancer that nobody needs", Phase.APPLY, Effect.CONVERGE,
+                  needs=(f"{layer.id}.wake",), recheck=True, weight=0.1)
+        )  # fmt: skip
     first, *others = nodes(options)
     steps += [_configure(layer, node) for node in (first, *others)]
     steps.append(

@@ -1,7 +1,8 @@
-"""What no raise can change of a cluster that stands: its version, and the ranges of pods that its nodes have."""
+"""What no raise can change of a cluster that stands: its version, the way to it, the ranges of pods of its nodes."""
 
 from __future__ import annotations
 
+from ephemeral_castle.drivers.kubeadm.former import recorded
 from ephemeral_castle.drivers.kubeadm.part import Part
 from ephemeral_castle.errors import Refused
 from ephemeral_castle.model.castle import Verb
@@ -14,11 +15,31 @@ async def check(part: Part, cluster: Cluster) -> None:
     Raises:
         Refused: the definition wants another version, or gives a living node another range.
     """
-    ctx = part.ctx
-    if ctx.request.verb is not Verb.RAISE or ctx.life != ctx.old_life:
+    if not _stays(part):
         return
     await version(part, cluster)
     await _ranges(part, cluster)
+
+
+def _stays(part: Part) -> bool:
+    return part.ctx.request.verb is Verb.RAISE and part.ctx.life == part.ctx.old_life
+
+
+def endpoint(part: Part) -> None:
+    """Certificates and nodes name the way that they were given at birth.
+
+    Raises:
+        Refused: this run raises on the cluster that stands, and the definition names another.
+    """
+    there = recorded(part.ctx, part.ctx.life).get("endpoint") if _stays(part) else None
+    wanted = part.options.endpoint
+    if there and there != wanted:
+        raise _refusal(
+            part,
+            f"the cluster `{part.layer}` was born behind `{there}`, and `endpoint` says `{wanted}`",
+            "its nodes know its API servers by that way alone: another one comes with the next rebirth",
+            f"write `endpoint: {there}`",
+        )
 
 
 async def version(part: Part, cluster: Cluster) -> None:

@@ -23,7 +23,9 @@ class Up(Part):
     async def observe(self) -> Observation:
         """Whether it runs with what leads to this life's machines."""
         text = await self.text()
-        seen = await Endpoint(self.ctx).of(self.ctx.life)
+        seen, others = await Endpoint(self.ctx).found(self.ctx.life)
+        if others:  # it would have the port
+            return Observation(NOT_REACHED, f"there is one of another life: {others[0].name}")
         if seen is None or not seen.running:
             return Observation(NOT_REACHED, "it does not run")
         if seen.digest != digest(text):
@@ -31,8 +33,9 @@ class Up(Part):
         return self._facts(seen.id)
 
     async def act(self) -> Observation:
-        """Runs it."""
+        """Runs it, and no other: one of a life that is over may be left where the definition named another way."""
         name = Endpoint(self.ctx).name(self.ctx.life)
+        await Endpoint(self.ctx).remove((await Endpoint(self.ctx).found(self.ctx.life))[1])
         await self.ctx.intent("create", kind="container", name=name)
         return self._facts(await Endpoint(self.ctx).start(self.ctx.life, await self.text()))
 

@@ -13,7 +13,7 @@ import pytest
 from ephemeral_castle.drivers.kubeadm import coredns
 from ephemeral_castle.drivers.kubeadm.birth import Init
 from ephemeral_castle.drivers.kubeadm.endpoint import configuration, digest
-from ephemeral_castle.drivers.kubeadm.gone import Gone
+from ephemeral_castle.drivers.kubeadm.gone import Gone, Unused
 from ephemeral_castle.drivers.kubeadm.join import JOINING, Join
 from ephemeral_castle.drivers.kubeadm.look import look, settled
 from ephemeral_castle.drivers.kubeadm.prepare import Check, Wake
@@ -454,6 +454,39 @@ async def test_the_old_one_goes_and_no_other() -> None:
     await part(Gone, played).act()
     assert [call for call in played.calls if "rm" in call] == [["podman", "rm", "-f", "-t", "0", "id-1"]]
     assert played.said[0].startswith("intent destroy")
+
+
+async def test_one_of_an_earlier_life_goes_before_the_port_is_wanted() -> None:
+    """The life between was reached in another way, and nobody had removed it."""
+    played = Played(podman=lambda argv: Result(0, bed.podman_ps(1, "x") if "ps" in argv else "id-new\n", ""))
+    assert (await seen(Up, played)).detail == "there is one of another life: c-1-cluster-endpoint"
+    await part(Up, played).act()
+    assert ["podman", "rm", "-f", "-t", "0", "id-1"] in played.calls
+
+
+@pytest.mark.parametrize(
+    ("born", "removed"), [("k8s.example.org:6443", ["id-1", "id-2"]), ("here", ["id-1"]), (None, ["id-1"])]
+)
+async def test_a_raise_removes_those_that_no_node_needs(born: str | None, removed: list[str]) -> None:
+    listed = [json.loads(bed.podman_ps(life, "x"))[0] for life in (1, 2)]
+    stranger = json.loads(bed.podman_ps(3, "x", ident="somebody"))
+    played = Played(Verb.RAISE, lambda argv: Result(0, json.dumps([*listed, *stranger]), ""), endpoint="k8s.lan:6443")
+    item = {"kind": "cluster", "id": "x", "name": "cluster", **({"endpoint": born} if born else {})}
+    played.record = dataclasses.replace(bed.RECORD, inventory={"2": [item]})
+    assert (await seen(Unused, played)).state is NOT_REACHED
+    await part(Unused, played).act()
+    assert [call[5:] for call in played.calls if "rm" in call] == [removed]
+
+
+async def test_another_way_to_a_living_cluster_is_refused() -> None:
+    """Its nodes went on by the old one: the raise called the cluster dead, and a removal would have made it so."""
+    item = {"kind": "cluster", "id": "x", "name": "cluster", "endpoint": "here"}
+    played = standing(endpoint="k8s.example.org:6443")
+    played.record = dataclasses.replace(bed.RECORD, inventory={"1": [item]})
+    with pytest.raises(Refused, match=r"was born behind `here`, and `endpoint` says `k8s\.example\.org:6443`"):
+        await part(Wake, played).observe()
+    played.request = dataclasses.replace(played.request, verb=Verb.REBIRTH)
+    await part(Wake, played).observe()
 
 
 def test_health_is_asked_of_every_api_server_without_a_key() -> None:

@@ -71,7 +71,16 @@ def test_a_drill_wakes_and_destroys_nothing() -> None:
 
 def test_a_load_balancer_of_ones_own_is_left_alone() -> None:
     found = plan(Verb.REBIRTH, {"endpoint": "k8s.example.org:6443"})
-    assert {"image", "endpoint", "gone"}.isdisjoint(found)
+    assert {"image", "endpoint", "unused"}.isdisjoint(found)
+
+
+def test_a_load_balancer_that_the_definition_has_no_more_goes_too() -> None:
+    """It stayed for ever when `endpoint` was no longer `here`, and kept the port."""
+    elsewhere = {"endpoint": "k8s.example.org:6443"}
+    for verb in (Verb.REBIRTH, Verb.WIPE):
+        assert plan(verb, elsewhere)["gone"].effect is Effect.IRREVERSIBLE
+    assert plan(Verb.RAISE, elsewhere)["unused"].effect is Effect.CONVERGE
+    assert "unused" not in plan(Verb.RAISE)
 
 
 def test_a_cold_rebirth_drops_the_image_once_nothing_stands_on_it() -> None:
