@@ -31,6 +31,11 @@ class Moment:
     target: str = ""
     alone: bool = False
 
+    @property
+    def to_the_past(self) -> bool:
+        """Whether anything but the newest state is wanted."""
+        return bool(self.target) or self.alone
+
     def options(self) -> list[str]:
         """The options of `restore`, without those that name a repository."""
         timeline = [f"--target-timeline={self.timeline}"] if self.timeline else []

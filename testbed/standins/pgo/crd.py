@@ -31,8 +31,9 @@ PARAMETERS = (
     "checkpoint_timeout", "default_statistics_target", "effective_cache_size", "effective_io_concurrency",
     "idle_in_transaction_session_timeout", "jit", "lock_timeout", "log_connections", "log_disconnections",
     "log_min_duration_statement", "log_statement", "maintenance_work_mem", "max_connections",
-    "max_locks_per_transaction", "max_parallel_workers", "max_parallel_workers_per_gather",
-    "max_prepared_transactions", "max_replication_slots", "max_wal_senders", "max_wal_size", "max_worker_processes",
+    "max_locks_per_transaction", "max_logical_replication_workers", "max_parallel_workers",
+    "max_parallel_workers_per_gather", "max_prepared_transactions", "max_replication_slots", "max_wal_senders",
+    "max_wal_size", "max_worker_processes",
     "min_wal_size", "random_page_cost", "shared_buffers", "shared_preload_libraries", "statement_timeout",
     "synchronous_commit", "temp_buffers", "timezone", "wal_buffers", "wal_compression", "wal_keep_size", "work_mem",
 )  # fmt: skip

@@ -33,6 +33,7 @@ class Layout:
             server while clients are fenced out.
         agents: application names of sessions by which whoever keeps the server running looks at it: the fence lets
             them in, and the mark finds what they write.
+        reborn: whether a restore in place deletes the volume and makes another: then it is proven before as for a wipe.
     """
 
     stanza: str
@@ -47,6 +48,7 @@ class Layout:
     console: bool
     delivered: bool
     agents: tuple[str, ...] = ()
+    reborn: bool = False
 
     @property
     def outside(self) -> tuple[str, ...]:

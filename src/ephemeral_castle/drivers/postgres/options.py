@@ -48,6 +48,7 @@ class ServerOptions(BaseModel):
     retention_full: int = Field(default=4, ge=1, description="full backups that the keeper leaves")
     full_every: Duration = Field(default=604800.0, description="age of the newest full backup at which another is made")
     process_max: int = Field(default=2, ge=1, le=64, description="pgBackRest's process-max")
+    heartbeat: Duration = Field(default=10.0, description="interval of the heartbeat row; bounds an unplanned loss")
     fence_timeout: Duration = Field(default=15.0, description="longest wait for clients to leave at the fence")
 
 
@@ -76,7 +77,6 @@ class PostgresOptions(ServerOptions):
         pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$",
         description="Kubernetes: registry from which nodes pull castle's image: a name of `reach`, or HOST[:PORT]",
     )
-    heartbeat: Duration = Field(default=10.0, description="interval of the heartbeat row; bounds an unplanned loss")
 
     @model_validator(mode="after")
     def _one_home(self) -> Self:

@@ -105,20 +105,6 @@ class Place(Protocol):
         """A long command beside the server, once per run: see `spi.jobs.Jobs.do`."""
         ...
 
-    async def aside(
-        self, name: str, files: Mapping[str, str], argv: Sequence[str], *, timeout: float, begun: bool
-    ) -> Result:
-        """A long command over the data of a database that is stopped, in a container of its own, once per run.
-
-        Args:
-            name: what it does.
-            files: the configuration, handed over before it begins; never under a command that reads it.
-            argv: the command.
-            timeout: seconds to wait here, as `spi.jobs.Jobs.do`.
-            begun: whether a former runner may have begun it: then it is looked for first.
-        """
-        ...
-
     async def peek(self, script: str, *args: str, timeout: float) -> tuple[str, Result]:
         """The state, and what a script of sh(1) beside the server says; an empty result where it does not run."""
         ...
@@ -153,6 +139,24 @@ class Place(Protocol):
 
     async def way_in(self, command: str) -> tuple[Mapping[str, Any], str, str]:
         """For people: facts that say where it runs, the same in words, and how they run a command beside the server."""
+        ...
+
+
+class Rewindable(Place, Protocol):
+    """A database whose volume castle works on itself while it is stopped."""
+
+    async def aside(
+        self, name: str, files: Mapping[str, str], argv: Sequence[str], *, timeout: float, begun: bool
+    ) -> Result:
+        """A long command over the data of a database that is stopped, in a container of its own, once per run.
+
+        Args:
+            name: what it does.
+            files: the configuration, handed over before it begins; never under a command that reads it.
+            argv: the command.
+            timeout: seconds to wait here, as `spi.jobs.Jobs.do`.
+            begun: whether a former runner may have begun it: then it is looked for first.
+        """
         ...
 
 

@@ -8,7 +8,7 @@ from ephemeral_castle.drivers.postgres.layout import OPERATED
 from ephemeral_castle.drivers.postgres.machine import MachinePlace
 
 if TYPE_CHECKING:
-    from ephemeral_castle.drivers.postgres.place import Place
+    from ephemeral_castle.drivers.postgres.place import Place, Rewindable
     from ephemeral_castle.spi.driver import Context
 
 
@@ -24,6 +24,11 @@ def place_of(ctx: Context, *, old: bool = False) -> Place:
         from ephemeral_castle.drivers.postgres.pgo.place import PgoPlace  # a database without an operator needs none
 
         return PgoPlace(ctx, old=old)
+    return rewindable(ctx, old=old)
+
+
+def rewindable(ctx: Context, *, old: bool = False) -> Rewindable:
+    """The same of a database without an operator."""
     known = ctx.record.lineage.get(ctx.layer.id, {}) if old else {}
     if known.get("namespace") or (ctx.options.namespace and not known.get("machine")):
         from ephemeral_castle.drivers.postgres.pod import PodPlace  # a database on machines needs none of it

@@ -10,6 +10,7 @@ from ephemeral_castle.drivers.postgres.digests import take
 from ephemeral_castle.drivers.postgres.image import BIN
 from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.drivers.postgres.place import RUNNING
+from ephemeral_castle.drivers.postgres.places import rewindable
 from ephemeral_castle.drivers.postgres.seal import Fence
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.step import Observation
@@ -57,7 +58,7 @@ class Rewind(Part):
         files = await writer_files(self, self.ctx.life)
         script = _RESTORE.format(bin=BIN, schema=marker.CREATE, fence=fence.fence_whole(self.ctx.run))
         command = ("sh", "-c", script, "rewind", self.ctx.run, str(self.options.port), *self._options())
-        result = await self.place().aside("rewind", files, command, timeout=14000, begun=self.ctx.attempt > 1)
+        result = await rewindable(self.ctx).aside("rewind", files, command, timeout=14000, begun=self.ctx.attempt > 1)
         if not result.ok:
             raise Permanent(
                 f"the database could not be restored to {self._wish()} in place",

@@ -171,7 +171,8 @@ class Survey(Part):
             databases, _, _ = await asyncio.gather(
                 open_sessions(self, old=True), control_outside(self), self._greet_pooler()
             )
-            facts |= {"databases": databases, **(self._newest(info) if rewind else await self._young_proof(info))}
+            kept = rewind and not self.layout.reborn  # its volume stays, so nothing has to be proven for its end
+            facts |= {"databases": databases, **(self._newest(info) if kept else await self._young_proof(info))}
         return facts
 
     async def _agrees(self, info: RepoInfo) -> str:

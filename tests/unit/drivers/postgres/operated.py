@@ -43,7 +43,9 @@ def cluster(life: int, **more: Any) -> Manifest:
     conditions = [{"type": "PGBackRestReplicaCreate", "status": "True", "reason": "RepoBackupComplete"}]
     status = {"patroni": {"systemIdentifier": "7"}, "pgbackrest": {"repos": repos}, "conditions": conditions,
               "usersRevision": "a", "proxy": {"pgBouncer": {"postgresRevision": "b"}}}  # fmt: skip
-    spec = {"postgresVersion": 17, "backups": {"pgbackrest": {"global": {"repo1-path": "/p"}}}}
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    instances = [{"name": "a", "replicas": 1, "dataVolumeClaimSpec": claim}]
+    spec = {"postgresVersion": 17, "instances": instances, "backups": {"pgbackrest": {"global": {"repo1-path": "/p"}}}}
     base: dict[str, Any] = {"labels": marks(life), "spec": spec, "status": status}
     return named("PostgresCluster", "db", f"{GROUP}/v1beta1", **{**base, **more})
 

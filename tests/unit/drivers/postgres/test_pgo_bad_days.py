@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from ephemeral_castle.drivers.postgres.desk import Desk
-from ephemeral_castle.drivers.postgres.pgo import beginning, locking, passwords, steps
+from ephemeral_castle.drivers.postgres.pgo import beginning, locking, passwords
 from ephemeral_castle.drivers.postgres.pgo.birth import RESTORE
 from ephemeral_castle.drivers.postgres.pgo.claims import wanted
 from ephemeral_castle.drivers.postgres.pgo.clearing import Clear, Listing
@@ -24,7 +24,6 @@ from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import State
 from ephemeral_castle.postgres.lsn import Lsn
 from ephemeral_castle.postgres.segments import History
-from ephemeral_castle.spi.driver import Request
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
 from ephemeral_castle.spi.secret import Secret
 from ephemeral_castle.world.simulated_kubernetes import MemoryCluster
@@ -264,13 +263,6 @@ async def test_a_wipe_deletes_what_it_listed_and_takes_the_word_back_first() -> 
     assert DB not in there.objects
     assert str(word) in str(deleted[0])
     assert (await clear.observe()).state is State.REACHED
-
-
-def test_a_living_database_is_not_restored_by_this_driver() -> None:
-    castle: Any = SimpleNamespace(name="lab", proof_max_age=60.0)
-    request = Request(verb=Verb.RESTORE, castle=castle, site=SITE)
-    with pytest.raises(Refused, match="cannot be restored while it lives"):
-        steps.plan(LAYER, options(), request)
 
 
 async def test_a_drill_with_the_only_key_of_a_treasury_is_refused() -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ephemeral_castle.drivers.postgres.pgo.vocabulary import FOLDER, REPO, STANZA
 from ephemeral_castle.postgres.config import S3Repository
+from ephemeral_castle.postgres.moment import Moment
 
 CREATE, RESTORE, STANDS = "create", "restore", "stands"
 SECRET_OPTIONS = ("repo1-s3-key", "repo1-s3-key-secret", "repo1-cipher-pass")
@@ -44,6 +46,20 @@ class Birth:
             return cls(RESTORE, (f"--set={label}", *line, "--type=name", f"--target={target}"))
         line = [f"--recovery-option=recovery_target_timeline={timeline}"] if timeline else []
         return cls(RESTORE, (f"--set={label}", *line))
+
+    @classmethod
+    def at(cls, moment: Moment, cut: str = "") -> Birth:
+        """As of a moment. `cut`: the restore point that stands for the newest state, "" for the end of the archive.
+
+        The operator joins these with blanks into a line of shell: the blank within a time is the author's to quote.
+        """
+        if moment.alone:
+            return cls(RESTORE, (f"--set={moment.label}", "--type=immediate"))
+        if not moment.target:
+            return cls.restored(moment.label, moment.timeline or "", cut)
+        line = [f"--target-timeline={moment.timeline}"] if moment.timeline else []
+        target = f"--target={shlex.quote(moment.target)}"
+        return cls(RESTORE, (f"--set={moment.label}", *line, "--type=time", target))
 
 
 @dataclass(frozen=True)

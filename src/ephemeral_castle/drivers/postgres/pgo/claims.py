@@ -25,10 +25,10 @@ def wanted(options: PgoOptions, request: Request) -> Sequence[Claim]:
     found = [
         *claims("", "namespaces", "get create patch"),
         *claims(DEFINITIONS, "customresourcedefinitions", "get list watch"),
-        *claims(ADMISSION, "validatingadmissionpolicies validatingadmissionpolicybindings", "get create patch"),
+        *claims(ADMISSION, "validatingadmissionpolicies validatingadmissionpolicybindings", "get create patch delete"),
         *claims(GROUP, PLURAL, "get list create patch delete watch", space),
         *claims("apps", "statefulsets", "get list patch", space),
-        *claims("apps", "deployments", "get patch", space),
+        *claims("apps", "deployments", "get list create patch delete watch", space),
         *claims("batch", "jobs", "list delete", space),
         *claims("", "secrets", "get list create patch delete watch", space),
         *claims("", "persistentvolumeclaims", "get list delete", space),

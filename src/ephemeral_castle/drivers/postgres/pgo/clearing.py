@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from ephemeral_castle.drivers.postgres.own import Own
-from ephemeral_castle.drivers.postgres.pgo.guard import manifests
-from ephemeral_castle.drivers.postgres.pgo.locking import ACTIVE, TICK, proven
+from ephemeral_castle.drivers.postgres.pgo import seen
+from ephemeral_castle.drivers.postgres.pgo.locking import ACTIVE, locked
 from ephemeral_castle.drivers.postgres.pgo.part import Operated
 from ephemeral_castle.drivers.postgres.pgo.vocabulary import API, KIND, where
 from ephemeral_castle.errors import Permanent, Transient
@@ -17,24 +17,34 @@ from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 PATIENCE = 600.0  # seconds for the operator to end it: its finalizer stops every server in order
 CLAIM = ("v1", "PersistentVolumeClaim")
+MADE = (("apps/v1", "Deployment"), ("v1", "Secret"))  # castle's own
 
 
 class Listing(Operated):
-    """The PostgresCluster, its claims, and the Secrets that castle made for it."""
+    """The PostgresCluster, a copy beside it, their claims, and what castle made for them."""
 
     async def observe(self) -> Observation:
         """Lists; namespace, operator and definition are never among them."""
         place = self.operated(old=True)
         own = await place.own()
-        cluster = await place.cluster()
-        claims = await own.cluster.list(*CLAIM, place.namespace, labels=where(place.name)) if cluster else ()
-        secrets = await own.all("Secret")
-        found = [_entry(API, KIND, each) for each in ([cluster] if cluster else [])]
-        found += [_entry(*CLAIM, each) for each in claims]
-        found += [_entry("v1", "Secret", each) for each in secrets]
+        await place.cluster()  # one of that name that is not ours is refused
+        clusters = await own.all(KIND, API)
+        found = [_entry(API, KIND, each) for each in clusters]
+        for each in clusters:
+            claims = await own.cluster.list(*CLAIM, place.namespace, labels=where(str(each["metadata"]["name"])))
+            self._tell_repositories(each)
+            found += [_entry(*CLAIM, claim) for claim in claims]
+        for api, kind in MADE:
+            found += [_entry(api, kind, each) for each in await own.all(kind, api)]
         if self.facts("inventory").get("inventory", found) != found:
             return Observation(NOT_REACHED, "something came or went since it was listed")
         return Observation(REACHED, f"{len(found)} objects", {"inventory": found})
+
+    def _tell_repositories(self, cluster: Manifest) -> None:
+        """A repository on a volume goes with the cluster: nobody may count on what lies in it."""
+        for name in seen.on_volumes(cluster):
+            text = f"{name} of {Ref.of(cluster)} lies on a volume of this cluster, and goes with it"
+            self.ctx.diagnostic("info", f"{text}; castle proves and restores by repo1 only")
 
 
 class Clear(Operated):
@@ -76,19 +86,13 @@ class Clear(Operated):
 
     async def _open(self, own: Own) -> None:
         guard = self.guard(old=True, wiping=True)
-        for each in manifests(guard, self.labels(old=True)):
-            await own.cluster.apply(each)
-        clock = self.ctx.world.clock
-        end = clock.monotonic() + ACTIVE
-        while not await proven(own.cluster, guard):
-            if clock.monotonic() > end:
-                raise Permanent(
-                    f"the lock before database `{self.layer}` does not open",
-                    why=f"it was still the former one after {ACTIVE:g} s",
-                    state="the database is sealed and stopped; its volumes are there",
-                    hints=["castle resume"],
-                )
-            await clock.sleep(TICK)
+        if not await locked(self, own.cluster, guard, self.labels(old=True)):
+            raise Permanent(
+                f"the lock before database `{self.layer}` does not open",
+                why=f"it was still the former one after {ACTIVE:g} s",
+                state="the database is sealed and stopped; its volumes are there",
+                hints=["castle resume"],
+            )
 
     async def _ended(self, own: Own, ref: Ref) -> None:
         try:

@@ -9,8 +9,9 @@ from typing import Any
 from ephemeral_castle.drivers.postgres import pods
 from ephemeral_castle.drivers.postgres.errand import GLIMPSE
 from ephemeral_castle.drivers.postgres.own import Own
+from ephemeral_castle.drivers.postgres.pgo import likeness
 from ephemeral_castle.drivers.postgres.pgo.layout import VERSION
-from ephemeral_castle.drivers.postgres.pgo.vocabulary import DATABASE, INSTANCE
+from ephemeral_castle.drivers.postgres.pgo.vocabulary import INSTANCE
 from ephemeral_castle.drivers.postgres.shape import MANAGED, PART
 from ephemeral_castle.errors import CastleError, Permanent, Transient, Unreachable
 from ephemeral_castle.postgres import datadir
@@ -18,7 +19,6 @@ from ephemeral_castle.postgres.states import ClusterState
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
 
 DATA = f"/pgdata/pg{VERSION}"
-TAKEN = ("securityContext", "imagePullSecrets", "nodeSelector", "affinity", "tolerations")  # of the server's pod
 CONTROL = f"""\
 for each in /usr/lib/postgresql/{VERSION}/bin/ /usr/pgsql-{VERSION}/bin/ /usr/libexec/postgresql{VERSION}/ ''; do
   ! command -v "${{each}}pg_controldata" > /dev/null || LC_ALL=C exec "${{each}}pg_controldata" {DATA}
@@ -76,29 +76,10 @@ class Glimpse:
 
     async def _pod(self, claim: Manifest, script: str) -> Manifest:
         template = await self._template(claim)
-        server = next(each for each in template["containers"] if each["name"] == DATABASE)
         name = f"{self.name}-look-{secrets.token_hex(3)}"
-        container = {
-            "name": "look",
-            "image": server["image"],
-            "imagePullPolicy": server.get("imagePullPolicy", "IfNotPresent"),
-            "command": ["sh", "-c", f"({script}) > /dev/termination-log"],
-            "securityContext": server.get("securityContext") or {},
-            "volumeMounts": [
-                {"name": "data", "mountPath": "/pgdata", "readOnly": True},
-                {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in the container
-            ],
-        }
-        volume = {"persistentVolumeClaim": {"claimName": claim["metadata"]["name"]}}
-        spec: dict[str, Any] = {
-            "restartPolicy": "Never",
-            "terminationGracePeriodSeconds": 0,
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "containers": [container],
-            "volumes": [{"name": "data", **volume}, {"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}}],
-            **{key: template[key] for key in TAKEN if key in template},
-        }
+        command = ["sh", "-c", f"({script}) > /dev/termination-log"]
+        data = {"persistentVolumeClaim": {"claimName": claim["metadata"]["name"]}}
+        spec = likeness.pod(template, "look", command, {"data": ("/pgdata", data)}, restartPolicy="Never")
         labels = {**MANAGED, **self.own.marks, PART: "look"}
         meta = {"name": name, "namespace": self.own.namespace, "labels": labels}
         return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}

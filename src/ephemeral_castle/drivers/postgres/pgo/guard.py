@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ephemeral_castle.drivers.postgres.pgo.birth import CREATE, RESTORE, Birth, token
-from ephemeral_castle.drivers.postgres.pgo.vocabulary import API, CLUSTER, GROUP, KIND, PLURAL
+from ephemeral_castle.drivers.postgres.pgo.vocabulary import API, CLUSTER, GROUP, KIND, PLURAL, REPO
 from ephemeral_castle.spi.kubernetes import Manifest
 
 ADMISSION = "admissionregistration.k8s.io/v1"
@@ -31,6 +31,7 @@ class Guard:
         birth: castle's answer; a cluster that stands may not be born again.
         life: whose answer it is.
         wiping: whether its end was ordered.
+        beside: whether it is a copy beside a living one: it archives into a volume of its own, and may be deleted.
     """
 
     castle: str
@@ -41,11 +42,12 @@ class Guard:
     birth: Birth
     life: int
     wiping: bool = False
+    beside: bool = False
 
     @property
     def name(self) -> str:
         """Of policy and binding: they are the whole cluster's, where other castles may have databases."""
-        return f"castle-{self.castle[:8]}-{self.layer}"
+        return f"castle-{self.castle[:8]}-{self.layer}{'-side' if self.beside else ''}"
 
     @property
     def token(self) -> str:
@@ -107,12 +109,9 @@ def _holds(guard: Guard) -> list[tuple[str, str]]:
             f"!({update}) || !{_has('oldObject', 'backups')} || {_has('object', 'backups')}",
             f"{who}: `backups` cannot be taken out of a living database: it would archive nothing any more",
         ),
-        (
-            f"!({update}) || !{_has('object', 'backups')} || ({_at_path(guard)})",
-            f"{who}: the repository of a living database stays at {guard.path}",
-        ),
+        (f"!({update}) || !{_has('object', 'backups')} || ({_at_home(guard)})", f"{who}: {_home_words(guard)}"),
     ]
-    if not guard.wiping:
+    if not (guard.wiping or guard.beside):
         words = "its volumes would go with the database, unsealed; use castle wipe, or castle rebirth"
         found.append((f"!({_during('DELETE')})", f"{who}: {words}"))
     return found
@@ -139,9 +138,20 @@ def _has(about: str, field: str) -> str:
     return f"has({about}.spec.{field})"
 
 
-def _at_path(guard: Guard) -> str:
-    backrest = "object.spec.backups.pgbackrest"
-    return _option(backrest, "repo1-path", guard.path)
+BACKREST = "object.spec.backups.pgbackrest"
+
+
+def _at_home(guard: Guard) -> str:
+    """Where it may archive: into its repository; a copy beside the living one only into volumes of its own."""
+    if guard.beside:
+        return f"has({BACKREST}.repos) && {BACKREST}.repos.all(each, has(each.volume) && !has(each.s3))"
+    return _option(BACKREST, "repo1-path", guard.path)
+
+
+def _home_words(guard: Guard) -> str:
+    if guard.beside:
+        return f"a copy beside the living database archives into a volume of its own, never into {guard.path}"
+    return f"the repository of a living database stays at {guard.path}"
 
 
 def _option(about: str, key: str, value: str) -> str:
@@ -150,7 +160,7 @@ def _option(about: str, key: str, value: str) -> str:
 
 
 def _born(guard: Guard) -> str:
-    backed = f"{_has('object', 'backups')} && ({_at_path(guard)})"
+    backed = f"{_has('object', 'backups')} && ({_at_home(guard)})"
     if guard.birth.answer == CREATE:
         return f"!{_has('object', 'dataSource')} && {backed}"
     if guard.birth.answer != RESTORE:
@@ -158,8 +168,10 @@ def _born(guard: Guard) -> str:
     source = "object.spec.dataSource.pgbackrest"
     there = f"{_has('object', 'dataSource')} && has({source[: source.rindex('.')]}.pgbackrest)"
     options = " && ".join(f"{_quoted(each)} in {source}.options" for each in guard.birth.options)
+    # Another repository than repo1 may lag behind it, and nothing is known of what it holds.
+    first = f"{source}.repo.name == '{REPO}'"
     return (
-        f"{there} && ({_option(source, 'repo1-path', guard.path)}) && has({source}.options) "
+        f"{there} && {first} && ({_option(source, 'repo1-path', guard.path)}) && has({source}.options) "
         f"&& size({source}.options) == {len(guard.birth.options)} && {options} && {backed}"
     )
 
@@ -171,6 +183,8 @@ def _quoted(text: str) -> str:
 def _birth_words(guard: Guard) -> str:
     if guard.birth.answer == CREATE:
         return f"a new database begins without `dataSource`, with backups at {guard.path}"
+    if guard.beside:
+        return f"a copy is born by castle restore --side only, with options {list(guard.birth.options)}"
     if guard.birth.answer == RESTORE:
         return (
             f"an empty database would take over the repository at {guard.path}, which is full: life {guard.life} is "

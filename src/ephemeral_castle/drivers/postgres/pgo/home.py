@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ephemeral_castle.drivers.postgres.awake import awake
-from ephemeral_castle.drivers.postgres.pgo import birth, seen
+from ephemeral_castle.drivers.postgres.pgo import birth
 from ephemeral_castle.drivers.postgres.pgo.beginning import begin
 from ephemeral_castle.drivers.postgres.pgo.firstborn import provision
+from ephemeral_castle.drivers.postgres.pgo.following import follow, forget_failed
 from ephemeral_castle.drivers.postgres.pgo.part import Operated
-from ephemeral_castle.drivers.postgres.pgo.vocabulary import INITIALIZED, RESTORE
 from ephemeral_castle.drivers.postgres.place import RUNNING
-from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient
+from ephemeral_castle.errors import Refused
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.postgres import marker, sql
-from ephemeral_castle.postgres.exits import explain
 from ephemeral_castle.postgres.lsn import Lsn
 from ephemeral_castle.postgres.segments import History
 from ephemeral_castle.spi.part import NOT_REACHED, PARTIAL, REACHED
 
-POLL = 0.5
 SEGMENT = 16 << 20
-STANDS = "the cluster stands; the backups are untouched"
 
 
 class Home(Operated):
@@ -54,9 +49,9 @@ class Home(Operated):
             await self.session()
             return None
         await self.ctx.intent(plan, layer=self.layer, life=self.ctx.life)
-        await self._forget_failed()
+        await forget_failed(self.operated())
         await begin(self)
-        await self._follow()
+        await follow(self.operated())
         if plan == birth.CREATE:
             await provision(self)
             return Observation(REACHED, "born", {"arrival": "created"})
@@ -65,50 +60,6 @@ class Home(Operated):
 
     def _restored(self) -> Observation:
         return Observation(REACHED, "restored", {"arrival": "restored"})
-
-    async def _forget_failed(self) -> None:
-        """A restore that gave up is not begun again by what was mended, only by the end of its Job."""
-        place, own = self.operated(), await self.operated().own()
-        if seen.failed_restore(await place.restore_pods()) is None:
-            return
-        for job in await place.jobs(RESTORE):
-            await own.delete(job)
-
-    async def _follow(self) -> None:
-        """Until the server takes rows; the restore's own words as soon as it fails for good."""
-        place, clock = self.operated(), self.ctx.world.clock
-        told = ""
-        while True:
-            cluster = await place.cluster()
-            state = await place.state()
-            if state == RUNNING and seen.identifier(cluster):
-                return
-            await self._judge(cluster)
-            if state != told:
-                told = state
-                self.ctx.progress(f"PostgresCluster {place.namespace}/{place.name} is {state}")
-            await clock.sleep(POLL)
-
-    async def _judge(self, cluster: Any) -> None:
-        place = self.operated()
-        failed = seen.failed_restore(await place.restore_pods())
-        if failed is not None:
-            error = await self._cause()
-            if not isinstance(error, Transient):
-                raise error
-        given_up = seen.condition(cluster, INITIALIZED)
-        if given_up.get("status") == "False":
-            raise Permanent(
-                f"the operator could not restore database `{self.layer}`",
-                where=str(place.ref),
-                why=str(given_up.get("message") or given_up.get("reason")),
-                state=f"{STANDS}; no database serves",
-                hints=["castle doctor", "castle resume, once it is mended"],
-            )
-
-    async def _cause(self) -> CastleError:
-        code, said, _ = await self.operated().last_words()
-        return explain(code or 1, said, "restore", where=str(self.operated().ref))
 
 
 class Promote(Operated):
@@ -151,6 +102,8 @@ class Promote(Operated):
         known = str(target.get("system_id") or self.lineage.get("system_id") or system)
         if system != known:
             raise self._other(f"its system id is {system}, the recorded one is {known}")
+        if self.moment is not None and self.moment.to_the_past:
+            return  # its own target is not the mark: PostgreSQL ends without a server where it is not reached
         wanted = Lsn.parse(str(target["lsn"]))
         left = history.switches[-1][1] if history.switches else Lsn(0)
         # The end of an open archive is not always the end of a record.

@@ -44,4 +44,5 @@ LAYOUT = Layout(
     console=False,
     delivered=False,
     agents=("Patroni heartbeat", "Patroni restapi"),
+    reborn=True,
 )

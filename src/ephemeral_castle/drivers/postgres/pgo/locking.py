@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ephemeral_castle.drivers.postgres.pgo import birth
-from ephemeral_castle.drivers.postgres.pgo.guard import MADE_FROM, POLICY, Guard, active, manifests
+from ephemeral_castle.drivers.postgres.pgo.guard import ADMISSION, MADE_FROM, POLICY, Guard, active, manifests
 from ephemeral_castle.drivers.postgres.pgo.part import Operated
 from ephemeral_castle.drivers.postgres.pgo.vocabulary import CRD
 from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient, Unreachable
@@ -18,7 +19,6 @@ from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 OPERATOR = 600.0  # seconds for the operator's definition to be there: Flux may be installing it
 ACTIVE = 60.0  # seconds for a policy to be heeded by every API server
 TICK = 0.3
-ADMISSION = "admissionregistration.k8s.io/v1"
 
 
 class Lock(Operated):
@@ -42,20 +42,14 @@ class Lock(Operated):
         await defined(self, cluster)
         await self._namespace(cluster)
         await self._nothing_in_the_way(cluster, guard)
-        for each in manifests(guard, self.labels()):
-            await cluster.apply(each)
-        clock = self.ctx.world.clock
-        end = clock.monotonic() + ACTIVE
-        while not await proven(cluster, guard):
-            if clock.monotonic() > end:
-                raise Permanent(
-                    f"the lock before database `{self.layer}` does not hold",
-                    where=f"{POLICY} {guard.name}",
-                    why=f"a PostgresCluster that it must refuse was still accepted (dry run) after {ACTIVE:g} s",
-                    state="no database was begun; the backups are untouched",
-                    hints=[f"kubectl describe validatingadmissionpolicy {guard.name}", "castle resume"],
-                )
-            await clock.sleep(TICK)
+        if not await locked(self, cluster, guard, self.labels()):
+            raise Permanent(
+                f"the lock before database `{self.layer}` does not hold",
+                where=f"{POLICY} {guard.name}",
+                why=f"a PostgresCluster that it must refuse was still accepted (dry run) after {ACTIVE:g} s",
+                state="no database was begun; the backups are untouched",
+                hints=[f"kubectl describe validatingadmissionpolicy {guard.name}", "castle resume"],
+            )
         return self._locked(guard)
 
     def _locked(self, guard: Guard) -> Observation:
@@ -111,6 +105,19 @@ def in_the_way(part: Operated, ref: Ref, there: Manifest) -> Refused:
             "castle resume",
         ],
     )
+
+
+async def locked(part: Operated, cluster: Cluster, guard: Guard, labels: Mapping[str, str]) -> bool:
+    """Writes a lock; whether it was active in time: every API server has to hear of it."""
+    for each in manifests(guard, labels):
+        await cluster.apply(each)
+    clock = part.ctx.world.clock
+    end = clock.monotonic() + ACTIVE
+    while not await proven(cluster, guard):
+        if clock.monotonic() > end:
+            return False
+        await clock.sleep(TICK)
+    return True
 
 
 async def proven(cluster: Cluster, guard: Guard) -> bool:

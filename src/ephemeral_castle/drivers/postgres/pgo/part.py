@@ -14,6 +14,7 @@ from ephemeral_castle.drivers.postgres.sides import path_of
 from ephemeral_castle.errors import Refused
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.postgres.config import S3Repository
+from ephemeral_castle.postgres.moment import Moment
 from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.ways import Way, way
 
@@ -40,9 +41,17 @@ class Operated(Part):
         plan = str(self.survey["plan"])
         if plan != birth.RESTORE:
             return Birth(birth.CREATE if plan == birth.CREATE else birth.STANDS)
-        label = str(self.start_from("label") or self.survey["label"])
         target = self.target()
+        if self.moment is not None:
+            return Birth.at(self.moment, str(target["name"]))
+        label = str(self.start_from("label") or self.survey["label"])
         return Birth.restored(label, target.get("timeline") or "", str(target.get("name", "")))
+
+    @property
+    def moment(self) -> Moment | None:
+        """What a restore in place was told, once it was rehearsed; None in a run that brings home what was sealed."""
+        rehearsed = self.facts("rehearse")
+        return Moment(**rehearsed["moment"]) if rehearsed else None
 
     def target(self) -> dict[str, object]:
         """Where the history must come: the mark of this run's seal, or the recorded one's, or what the survey found."""
@@ -70,10 +79,10 @@ class Operated(Part):
             )
         return found
 
-    async def s3(self) -> S3Repository:
-        """The repository, with the identity of this life; a drill's reads."""
+    async def s3(self, *, reads: bool = False) -> S3Repository:
+        """The repository, with the identity of this life; a drill's `reads` only, and so does a copy's."""
         treasury, there = self.ctx.world.access, self.reached()
-        kind = "reader" if self.ctx.request.verb is Verb.DRILL else "writer"
+        kind = "reader" if reads or self.ctx.request.verb is Verb.DRILL else "writer"
         key, value = await identity(self, kind, self.ctx.life)
         cipher = await secret(self, f"{self.layer}/cipher", create=self.survey.get("plan") == birth.CREATE)
         return S3Repository(

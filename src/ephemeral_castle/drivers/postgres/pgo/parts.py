@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from ephemeral_castle.drivers.postgres.parts import PARTS as SHARED
+from ephemeral_castle.drivers.postgres.pgo.beside import Rehearse, Side
 from ephemeral_castle.drivers.postgres.pgo.clearing import Clear, Listing
+from ephemeral_castle.drivers.postgres.pgo.heartbeat import Heartbeat
 from ephemeral_castle.drivers.postgres.pgo.home import Home, Promote
 from ephemeral_castle.drivers.postgres.pgo.locking import Lock
-from ephemeral_castle.drivers.postgres.pgo.service import Backup, BackupAfter, BackupNow, Fence, Pooler, Roles
+from ephemeral_castle.drivers.postgres.pgo.service import Backup, BackupAfter, BackupNow, Fence, Pooler, Roles, Shut
 
 PARTS = {
     **SHARED,
@@ -17,6 +19,10 @@ PARTS = {
     "backup-after": BackupAfter,
     "backup-now": BackupNow,
     "fence": Fence,
+    "shut": Shut,
+    "side": Side,
+    "rehearse": Rehearse,
+    "heartbeat": Heartbeat,
     "roles": Roles,
     "pooler": Pooler,
     "inventory": Listing,

@@ -119,7 +119,7 @@ class PgoPlace:
         del files, order
         own = await self.own()
         await self.release()
-        for each in await self._sets(own):
+        for each in await self.sets(own):
             if not pods.wanted(each):
                 await own.cluster.patch(Ref.of(each), {"spec": {"replicas": 1}})
         await self._until_running(own)
@@ -187,12 +187,6 @@ class PgoPlace:
         del name, again
         return await self.run(*argv, timeout=timeout)
 
-    async def aside(
-        self, name: str, files: Mapping[str, str], argv: Sequence[str], *, timeout: float, begun: bool
-    ) -> Result:
-        """Nothing is done beside the operator over the volumes of a stopped database."""
-        raise NotImplementedError
-
     async def peek(self, script: str, *args: str, timeout: float) -> tuple[str, Result]:
         """In the leader's container."""
         own = await self.own()
@@ -242,7 +236,7 @@ class PgoPlace:
         """The operator is held, the pod ends, and the control data are read from its volume."""
         own = await self.own()
         await self.hold()
-        for each in await self._sets(own):
+        for each in await self.sets(own):
             if pods.wanted(each):
                 await own.cluster.patch(Ref.of(each), {"spec": {"replicas": 0}})
         for pod in await self._pods(own):
@@ -310,11 +304,12 @@ class PgoPlace:
 
     async def _seen(self, own: Own) -> tuple[Manifest | None, Many, Many, Many]:
         cluster, sets, found, claims = await asyncio.gather(
-            self._cluster(own), self._sets(own), self._pods(own), self._claims(own)
+            self._cluster(own), self.sets(own), self._pods(own), self._claims(own)
         )
         return cluster, sets, found, claims
 
-    async def _sets(self, own: Own) -> Sequence[Manifest]:
+    async def sets(self, own: Own) -> Sequence[Manifest]:
+        """StatefulSets of its instances."""
         labels = f"{where(self.name)},{INSTANCE}"
         found = await own.cluster.list("apps/v1", "StatefulSet", self.namespace, labels=labels)
         return [{"apiVersion": "apps/v1", "kind": "StatefulSet", **each} for each in found]

@@ -64,6 +64,17 @@ def stanza(cluster: Manifest | None) -> bool:
     return bool(repos[0].get("stanzaCreated"))
 
 
+def repositories(cluster: Manifest | None) -> list[Mapping[str, Any]]:
+    """The entries of its `repos`."""
+    backups = (cluster or {}).get("spec", {}).get("backups") or {}
+    return list((backups.get("pgbackrest") or {}).get("repos") or ())
+
+
+def on_volumes(cluster: Manifest | None) -> list[str]:
+    """Names of its repositories that lie on volumes of its own."""
+    return [str(each["name"]) for each in repositories(cluster) if each.get("volume")]
+
+
 def failed_restore(found: Sequence[Manifest]) -> Manifest | None:
     """The newest pod of a restore that failed, unless one works beside it."""
     if any(pods.serves(pod, RESTORING) for pod in found):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ephemeral_castle.drivers.postgres import seal, service
+from ephemeral_castle.drivers.postgres import rewind, seal, service
 from ephemeral_castle.drivers.postgres.own import Own
 from ephemeral_castle.drivers.postgres.pgo import passwords, seen
 from ephemeral_castle.drivers.postgres.pgo.part import Operated
@@ -13,8 +13,9 @@ from ephemeral_castle.drivers.postgres.pgo.vocabulary import BACKUP, FIRST_BACKU
 from ephemeral_castle.drivers.postgres.place import RUNNING
 from ephemeral_castle.drivers.postgres.prove import TakeBackup
 from ephemeral_castle.errors import NotFound, Unreachable
+from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
-from ephemeral_castle.postgres import roles
+from ephemeral_castle.postgres import marker, roles
 from ephemeral_castle.spi.part import NOT_REACHED
 
 PATIENCE = 300.0  # seconds for the operator's own first backup of a life
@@ -38,6 +39,10 @@ class Fence(seal.Fence):
         return said
 
 
+class Shut(Fence, rewind.Shut):
+    """The same, with a commit behind it: see `rewind.Shut`."""
+
+
 class Roles(service.Roles):
     """The operator has set the passwords that castle's Secrets hold; strangers are named."""
 
@@ -47,6 +52,8 @@ class Roles(service.Roles):
         Roles come back with the data and their old passwords, so that they are there says nothing: its status does.
         """
         session, clock = await self.session(), self.ctx.world.clock
+        if self.ctx.request.verb is Verb.RESTORE:  # a moment of the past may not have them yet
+            await session.ask(marker.CREATE)
         part = Operated(self.ctx, self.desk)
         own = await part.operated().own()
         before = await self._revision()

@@ -8,8 +8,8 @@ import json
 from ephemeral_castle.drivers.postgres.desk import Desk
 from ephemeral_castle.drivers.postgres.glance import LIMIT, PATIENCE
 from ephemeral_castle.drivers.postgres.pgo import passwords
-from ephemeral_castle.drivers.postgres.pgo.guard import MADE_FROM, POLICY
-from ephemeral_castle.drivers.postgres.pgo.locking import ADMISSION
+from ephemeral_castle.drivers.postgres.pgo.guard import ADMISSION, MADE_FROM, POLICY
+from ephemeral_castle.drivers.postgres.pgo.heartbeat import Heartbeat
 from ephemeral_castle.drivers.postgres.pgo.part import Operated
 from ephemeral_castle.drivers.postgres.pgo.vocabulary import NOT_PEOPLE
 from ephemeral_castle.drivers.postgres.place import RUNNING
@@ -37,6 +37,8 @@ async def settled(ctx: Context, desk: Desk) -> str:
         return f"PgBouncer is {pooler}"
     if changed:
         return f"{', '.join(changed)}: another password"
+    if not await Heartbeat(ctx, desk).made():
+        return "its heartbeat is missing, or of another form"
     return server or locked
 
 

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from ephemeral_castle.drivers.postgres import footing
 from ephemeral_castle.drivers.postgres.pgo.options import PgoOptions
 from ephemeral_castle.drivers.postgres.steps import CONVERGE, IRREVERSIBLE, ONCE, READ, Maker, made
-from ephemeral_castle.errors import Refused
-from ephemeral_castle.model.castle import Layer, Verb
+from ephemeral_castle.model.castle import Layer
 from ephemeral_castle.model.step import Phase, Step
 from ephemeral_castle.spi.driver import Request
 from ephemeral_castle.spi.ways import raised_here
@@ -21,19 +20,9 @@ def plan(layer: Layer, options: PgoOptions, request: Request) -> Sequence[Step]:
     """All steps of the layer for the verb, in reading order.
 
     Raises:
-        Permanent: the site has no cluster.
-        Refused: a drill in a cluster that castle does not raise, or a restore of a living database.
+        Permanent: the site has no cluster. Refused: a drill in a cluster that castle does not raise.
     """
     footing.check(layer, request)
-    if request.verb is Verb.RESTORE and request.concerns(layer.id):
-        raise Refused(
-            f"database `{layer.id}` cannot be restored while it lives",
-            where=layer.position,
-            why="driver `pgo` brings a database back by a new life only: the operator's own restore in place deletes "
-            "the server before it reads the backup",
-            state="nothing was changed",
-            hints=["castle drill, to look at what lies in the treasury", "castle rebirth"],
-        )
     own = raised_here(request)
     node = "cluster-worker" if own else "cluster-worker?"  # that takes pods
     return made(_Maker(layer, options, (node, node), on_cluster=True, own_cluster=own), request)
@@ -74,6 +63,37 @@ class _Maker(Maker):
         title = "read every table, look for the marks of the last life"
         steps["data-proof"] = dataclasses.replace(steps["data-proof"], action="drill-proof", title=title)
         return list(steps.values())
+
+    def opening(self) -> list[Step]:
+        """The heartbeat begins where the fence is lifted: it is a client as any other."""
+        lift, backup = super().opening()
+        beat = self.step("heartbeat", "a row every few seconds", Phase.OPEN, CONVERGE, "lift", deadline=300, weight=0.1)
+        return [lift, beat, backup]
+
+    def side(self) -> list[Step]:
+        """Another PostgresCluster, which goes if nobody waits for it any more."""
+        return [dataclasses.replace(each, undo=True) for each in super().side()]
+
+    def rewind(self) -> list[Step]:
+        """In place is a death and a birth: rehearsed, proven and sealed first; nothing is patched into a living one."""
+        rehearse = self.step("rehearse", "the same restore beside the living database", Phase.PROVE, CONVERGE, "survey",
+                             deadline=14400, weight=4, undo=True)  # fmt: skip
+        marker, backup, proof = self.prove()
+        seal = {step.action: step for step in self.seal()}
+        seal["marker-b"] = dataclasses.replace(seal["marker-b"], needs=(rehearse.id, proof.id))
+        seal["fence"] = dataclasses.replace(seal["fence"], action="shut")
+        listing, destroy = self.clearing()
+        born = {step.action: step for step in self.home()}
+        lock = dataclasses.replace(born["lock"], needs=(f"{self.layer.id}.survey", destroy.id))
+        home = dataclasses.replace(born["home"], needs=(lock.id,))
+        compare = self.step("compare", "count every table again", Phase.RESTORE, READ, "promote", deadline=3600)
+        lift, *rest = self.opening()
+        ready = tuple(compare.id if need.endswith(".data-proof") else need for need in lift.needs)
+        return [
+            rehearse, marker, backup, proof, *seal.values(), listing, dataclasses.replace(destroy, provides=()),
+            lock, home, born["promote"], compare, born["roles"], born["pooler"],
+            dataclasses.replace(lift, needs=ready), *rest,
+        ]  # fmt: skip
 
     def clearing(self) -> list[Step]:
         """In a cluster that stays: the PostgresCluster and what castle made for it go, and the volumes with them."""

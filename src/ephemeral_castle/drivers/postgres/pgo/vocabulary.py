@@ -29,7 +29,8 @@ SET = "a"  # name of the instance set that castle makes
 FOLDER = "/etc/pgbackrest/conf.d"  # where `configuration` arrives in pods
 CONF = "s3.conf"  # key of the Secret; only keys that end so are read by pgBackRest
 CA = "ca.crt"
-NOT_PEOPLE = ("postgres", "_crunchypgbouncer", "_crunchyrepl")  # login roles of the operator
+BEATER = "castle_heartbeat"  # castle's own login role: see `heartbeat`
+NOT_PEOPLE = ("postgres", "_crunchypgbouncer", "_crunchyrepl", BEATER)  # login roles of the operator, and castle's
 
 
 def where(name: str) -> str:
