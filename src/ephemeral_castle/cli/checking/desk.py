@@ -35,7 +35,8 @@ def mend(answer: Answer, *, apply: bool) -> tuple[str, list[str]]:
     """
     after = mending.mended(answer.kept, answer.texts)
     if apply and INPUT in after:
-        raise UsageError("standard input cannot be mended in place", hints=["castle check --fix, which prints the change"])
+        hints = ["castle check --fix, which prints the change"]
+        raise UsageError("standard input cannot be mended in place", hints=hints)
     diff = mending.diff(answer.texts, after)
     if apply:
         mending.write(answer.texts, after)
