@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ephemeral_castle.model.finding import Finding
+from ephemeral_castle.model.finding import Edit, Finding
 
 
 def mended(files: Mapping[str, str], findings: Iterable[Finding]) -> dict[str, str]:
@@ -18,6 +18,6 @@ def mended(files: Mapping[str, str], findings: Iterable[Finding]) -> dict[str, s
     return done
 
 
-def _offset(files, edit) -> int:
+def _offset(files: Mapping[str, str], edit: Edit) -> int:
     lines = files[edit.mark.file].splitlines(keepends=True)
     return sum(len(line) for line in lines[: edit.mark.line - 1]) + edit.mark.column - 1

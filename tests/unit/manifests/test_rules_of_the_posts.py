@@ -6,7 +6,7 @@ import pytest
 
 from ephemeral_castle.manifests.rules import find
 from ephemeral_castle.manifests.rules.rule import Setting
-from ephemeral_castle.model.finding import Severity
+from ephemeral_castle.model.finding import Finding, Severity
 from tests.rules import bed
 from tests.rules.mending import mended
 
@@ -15,11 +15,11 @@ FILES = bed.texts(bed.HERE / "posts")
 UNKNOWN, ALIVE, DEAD = Setting(), Setting(living=frozenset([SUBJECT])), Setting(living=frozenset())
 
 
-def found(*names, setting=UNKNOWN):
+def found(*names: str, setting: Setting = UNKNOWN) -> list[Finding]:
     return list(find(bed.repository({name: FILES[name] for name in names}), setting))
 
 
-def one(rule, *names, setting=UNKNOWN):
+def one(rule: str, *names: str, setting: Setting = UNKNOWN) -> Finding:
     (only,) = (each for each in found(*names, setting=setting) if each.rule == rule)
     return only
 

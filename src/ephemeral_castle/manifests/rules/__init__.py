@@ -6,6 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from ephemeral_castle.manifests.repository import Repository
 from ephemeral_castle.manifests.rules import (
+    api_version_gone,
+    claim_missing,
+    config_map_missing,
+    issuer_missing,
+    key_missing,
     pgo_born_empty,
     pgo_conf_key,
     pgo_encryption,
@@ -20,6 +25,11 @@ from ephemeral_castle.manifests.rules import (
     pgo_shared_path,
     pgo_source_differs,
     pgo_user_name,
+    secret_missing,
+    secret_store_missing,
+    service_account_missing,
+    source_missing,
+    storage_class_missing,
 )
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.model.finding import Finding
@@ -39,6 +49,16 @@ RULES: tuple[Rule, ...] = (
     pgo_retention.RULE,
     pgo_schedule.RULE,
     pgo_shared_path.RULE,
+    api_version_gone.RULE,
+    secret_missing.RULE,
+    config_map_missing.RULE,
+    service_account_missing.RULE,
+    claim_missing.RULE,
+    storage_class_missing.RULE,
+    secret_store_missing.RULE,
+    issuer_missing.RULE,
+    source_missing.RULE,
+    key_missing.RULE,
 )
 BY_ID = {rule.id: rule for rule in RULES}
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ephemeral_castle.manifests.repository import Object, Repository
+from ephemeral_castle.manifests.rules import operated
 from ephemeral_castle.manifests.rules.fields import Path, dig, each, mapping, text
 
 
@@ -45,6 +46,10 @@ def contents(repository: Repository, kind: str, namespace: str, name: str) -> It
         for external in repository.of("ExternalSecret", "external-secrets.io"):
             if same(external.namespace, namespace) and target(external) == name:
                 yield _external(external)
+    for thing in repository.objects:
+        for one in operated.made(thing):
+            if (one.kind, one.name) == (kind, name) and same(one.namespace or "", namespace):
+                yield Content(thing, dict.fromkeys(one.keys) if one.keys else None)
 
 
 def same(one: str, other: str) -> bool:

@@ -16,10 +16,14 @@ class Setting:
     Attributes:
         kubernetes: version of the cluster, (1, 36).
         living: subjects ("PostgresCluster tazlab/db") that were seen to live; None: nobody looked.
+        brought: subjects ("Secret data/token", "Namespace blog") that come from outside of the repository.
+        nodes: how many machines take pods; None: not known.
     """
 
     kubernetes: tuple[int, int] = (1, 36)
     living: frozenset[str] | None = None
+    brought: frozenset[str] = frozenset()
+    nodes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,177 @@
+"""Whether anything makes what a reference names: the repository, an operator, a chart, somebody outside. Pure.
+
+Only a repository that says how the whole cluster is built can say that nothing makes an object; and there, too, nobody
+knows what a chart makes that was not rendered, or another repository.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+
+from ephemeral_castle.manifests.repository import Object, Repository
+from ephemeral_castle.manifests.rules import charts
+from ephemeral_castle.manifests.rules.contents import target
+from ephemeral_castle.manifests.rules.fields import notes, scalars, text
+from ephemeral_castle.manifests.rules.operated import made
+from ephemeral_castle.manifests.rules.references import Reference
+from ephemeral_castle.manifests.rules.rule import Setting
+from ephemeral_castle.model.finding import Severity
+
+ALWAYS = {("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")}
+SOURCES = ("GitRepository", "OCIRepository", "HelmRepository", "HelmChart", "Bucket", "ExternalArtifact")
+UNSCOPED = frozenset(("StorageClass", "ClusterSecretStore", "ClusterIssuer"))
+SPREADS = ("reflector", "replicator.v1.mittwald.de", "kubed.appscode.com/sync", "kyverno.io")
+PLATFORMS = frozenset(
+    (
+        *("local-path", "standard", "default", "hostpath", "microk8s-hostpath", "longhorn-static"),
+        *("standard-rwo", "premium-rwo", "gp2", "gp3", "managed-csi", "managed-premium", "azurefile"),
+        *("do-block-storage", "hcloud-volumes", "linode-block-storage", "linode-block-storage-retain"),
+        *("csi-cinder-classic", "oci-bv", "vultr-block-storage"),
+    )
+)
+FOREIGN = ("Application", "ApplicationSet", "GitRepo", "App", "PackageInstall")  # of others that apply manifests
+
+
+class Verdict(Enum):
+    """Whether something makes it."""
+
+    MADE = 1
+    UNDECIDED = 2
+    MISSING = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is known of it. `why`: why nobody can know. `near`: the name that was perhaps meant."""
+
+    verdict: Verdict
+    why: str = ""
+    near: str = ""
+
+
+class Index:
+    """All that a repository makes, by kind and name."""
+
+    def __init__(self, repository: Repository, setting: Setting) -> None:
+        self.repository = repository
+        self.setting = setting
+        self.made: dict[tuple[str, str], set[str | None]] = defaultdict(set)
+        self.spread: set[tuple[str, str]] = set()
+        self.strangers: dict[str, list[Object]] = defaultdict(list)
+        self.charts = list(charts.unrendered(repository))
+        for thing in repository.objects:
+            self._take(thing)
+
+    def answer(self, wanted: Reference) -> Answer:
+        """Whether anything makes what a reference names."""
+        if (wanted.kind, wanted.name) in ALWAYS or self._is_made(wanted):
+            return Answer(Verdict.MADE)
+        if "$" in wanted.name or not wanted.name.isascii():
+            return Answer(Verdict.UNDECIDED, "its name is not known before variables are put in")
+        near = self._near(wanted)
+        why = self._why_not(wanted)
+        return Answer(Verdict.UNDECIDED if why else Verdict.MISSING, why, near)
+
+    def _take(self, thing: Object) -> None:
+        self.made[(thing.kind, thing.name)].add(thing.namespace)
+        if any(key.startswith(SPREADS) for key in notes(thing)):
+            self.spread.add((thing.kind, thing.name))
+        if thing.kind == "ExternalSecret":
+            self.made[("Secret", target(thing))].add(thing.namespace)
+            template = text(thing.manifest.get("spec") and str(thing.manifest["spec"].get("target")))
+            if any(word in template for word in SPREADS):
+                self.spread.add(("Secret", target(thing)))
+        for one in made(thing):
+            self.made[(one.kind, one.name)].add(one.namespace)
+        if "." in thing.group and not thing.group.endswith(KNOWN):
+            self.strangers[thing.namespace].append(thing)
+        if thing.kind == "StatefulSet":
+            for name in _claims(thing):
+                self.made[("PersistentVolumeClaim", name)].add(thing.namespace)
+
+    def _is_made(self, wanted: Reference) -> bool:
+        key = (wanted.kind, wanted.name)
+        found = self.made.get(key, set())
+        if wanted.kind in UNSCOPED or not wanted.namespace:
+            return bool(found)
+        if found & {wanted.namespace, None, ""} or (found and key in self.spread):
+            return True
+        subject = f"{wanted.kind} {wanted.namespace}/{wanted.name}"
+        return subject in self.setting.brought or f"{wanted.kind} {wanted.name}" in self.setting.brought
+
+    def _near(self, wanted: Reference) -> str:
+        there = [
+            name
+            for (kind, name), spaces in self.made.items()
+            if kind == wanted.kind and (not wanted.namespace or kind in UNSCOPED or wanted.namespace in spaces)
+        ]
+        bare = re.sub(r"\d", "", wanted.name)
+        close = get_close_matches(wanted.name, [one for one in there if re.sub(r"\d", "", one) != bare], 1, 0.82)
+        return close[0] if close else ""
+
+    def _why_not(self, wanted: Reference) -> str:
+        """Why nobody can know whether it is made; "" where the repository tells."""
+        if wanted.outside:
+            return "it comes from outside of the repository, ahead of all else"
+        if not whole(self.repository):
+            return "these files do not say how the whole cluster is built"
+        return next(self._others(wanted), "")
+
+    def _others(self, wanted: Reference) -> Iterator[str]:
+        """Who else may make it."""
+        if any(not unit.path for unit in self.repository.units):
+            yield "a Kustomization takes from another repository, which was not read"
+        if any(one.kind in FOREIGN and one.group != "" for one in self.repository.objects):
+            yield "another tool than Flux applies manifests here, too"
+        if any(fault.severity in (Severity.ERROR, Severity.UNDECIDED) for fault in self.repository.faults):
+            yield "not every file could be read"
+        if wanted.kind == "StorageClass" and wanted.name in PLATFORMS:
+            yield "the platform usually brings it"
+        for chart in self.charts:
+            if self._may_make(chart, wanted):
+                yield f"the chart `{chart.name or chart.thing.name}` ({chart.thing.mark}) was not rendered"
+        for thing in (*self.strangers[wanted.namespace], *self.strangers[""]):
+            if wanted.kind not in UNSCOPED and _names(thing, wanted.name):
+                yield f"{thing.subject} ({thing.mark}) may be what makes it"
+
+    def _may_make(self, chart: charts.Chart, wanted: Reference) -> bool:
+        if wanted.kind in SOURCES:
+            return False
+        if wanted.kind == "StorageClass":
+            return chart.name not in charts.CLASSLESS
+        if wanted.kind in UNSCOPED:
+            return not chart.groups and chart.name not in charts.CLASSLESS and chart.name not in charts.HEAVY
+        return not wanted.namespace or chart.namespace in ("", wanted.namespace)
+
+
+KNOWN = (
+    "toolkit.fluxcd.io", "k8s.io", "external-secrets.io", "cert-manager.io", "crunchydata.com", "cnpg.io", "metallb.io",
+    "traefik.io", "longhorn.io", "monitoring.coreos.com", "snapshot.storage.k8s.io", "kustomize.config.k8s.io",
+)  # fmt: skip
+
+
+def whole(repository: Repository) -> bool:
+    """Whether the repository says how a cluster is built: it has Kustomizations of Flux, with paths in it."""
+    return any(unit.path for unit in repository.units)
+
+
+def _claims(thing: Object) -> Iterator[str]:
+    """Names of the claims that a StatefulSet's templates give to its first pods."""
+    spec = thing.manifest.get("spec") or {}
+    count = spec.get("replicas", 1)
+    for template in spec.get("volumeClaimTemplates") or ():
+        name = (template.get("metadata") or {}).get("name")
+        for number in range(min(count if isinstance(count, int) else 1, 16)):
+            yield f"{name}-{thing.name}-{number}"
+
+
+def _names(thing: Object, name: str) -> bool:
+    """Whether an object of an operator that nobody knows here names another one, or that one is named after it."""
+    if name.startswith(thing.name):
+        return True
+    return any(value == name for _, value in scalars(thing.manifest.get("spec")))
