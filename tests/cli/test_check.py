@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ephemeral_castle.cli.checking import check as checking
+from ephemeral_castle.cli.checking import stages
 from ephemeral_castle.cli.checking.catalogue import catalogue
 from ephemeral_castle.model.finding import Edit, Finding, Mark, Severity
 
@@ -17,7 +18,7 @@ TWICE = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: b\n  
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     monkeypatch.chdir(tmp_path)
 
     def write(**files: str) -> Path:
@@ -183,7 +184,7 @@ def mendable(monkeypatch):
         if "a.yaml" in repository.texts and "{a: " in repository.texts["a.yaml"]:
             yield Finding("yaml", Severity.ERROR, "wrong", mark, edits=(Edit(mark, "z"),))
 
-    monkeypatch.setattr(checking.stages, "STAGES", (stage,))
+    monkeypatch.setattr(stages, "STAGES", (stage,))
 
 
 def test_fix_prints_and_writes_only_on_demand(run, here, mendable):

@@ -24,7 +24,9 @@ def file(tmp_path, monkeypatch):
     return write
 
 
-def left(findings, file, seen=("apps/a.yaml",), ran=("root-user",)):
+def left(
+    findings: list[Finding], file: str, seen: tuple[str, ...] = ("apps/a.yaml",), ran: tuple[str, ...] = ("root-user",)
+) -> tuple[list[Finding], int]:
     return baseline.without_known(findings, baseline.read(file), file, ran, seen)
 
 
