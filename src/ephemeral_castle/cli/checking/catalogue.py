@@ -7,13 +7,15 @@ from functools import cache
 
 from ephemeral_castle.cli.checking.own_rules import OWN
 from ephemeral_castle.errors import UsageError
+from ephemeral_castle.manifests.rules import RULES
 from ephemeral_castle.model.checked import Explanation
 
 
 @cache
 def catalogue() -> Mapping[str, Explanation]:
     """By id, in the order in which they are listed."""
-    return {each.id: each for each in OWN}
+    met = (Explanation(each.id, each.title, each.why, each.source) for each in RULES)
+    return {each.id: each for each in (*OWN, *met)}
 
 
 def explanation(rule: str) -> Explanation:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ephemeral_castle.cli.checking.reading import Seen
+from ephemeral_castle.manifests import rules
 from ephemeral_castle.manifests.repository import Repository
 from ephemeral_castle.manifests.rules.rule import Setting
 from ephemeral_castle.model.finding import Finding, Mark
@@ -27,7 +28,12 @@ def files(repository: Repository, _situation: Situation) -> Iterable[Finding]:
     return repository.faults
 
 
-STAGES: tuple[Stage, ...] = (files,)
+def experience(repository: Repository, situation: Situation) -> Iterable[Finding]:
+    """What somebody met before: the rules that are asked for."""
+    return rules.find(repository, situation.setting, [each for each in rules.RULES if situation.asks(each.id)])
+
+
+STAGES: tuple[Stage, ...] = (files, experience)
 
 
 def look(seen: Seen, situation: Situation) -> Iterator[Finding]:
