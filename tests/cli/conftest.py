@@ -92,9 +92,9 @@ class FakeWiring:
     def runner_alive(self, castle: Castle, run: str) -> bool:
         return self.alive
 
-    def resume_run(self, castle: Castle, run: str, note: str = "") -> str:
+    def resume_run(self, castle: Castle, run: str, note: str = "", *, heal: bool = False) -> str:
         self._forks()
-        self.asked.append(("resume", run, note) if note else ("resume", run))
+        self.asked.append(("resume", run, *([note] if note else []), *(["heal"] if heal else [])))
         return run
 
     def cancel_run(self, castle: Castle, run: str) -> dict[str, Any]:

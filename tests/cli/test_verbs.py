@@ -268,3 +268,25 @@ def test_a_resume_after_a_change_of_the_definition_says_so_in_the_run(run, wired
     monkeypatch.setattr("ephemeral_castle.cli.verbs.resume.show", lambda *words, **more: 0)
     assert run("resume").exit_code == 0
     assert asked(wired, "resume") == [("resume", wired.story.run, wired.note)]
+
+
+def test_a_resume_and_a_raise_may_be_told_to_heal(run, wired, monkeypatch):
+    for verb in ("resume", "raise_"):
+        monkeypatch.setattr(
+            f"ephemeral_castle.cli.verbs.{verb}.{'show' if verb == 'resume' else 'start'}", told := Told()
+        )
+    assert run("resume", "--heal").exit_code == 0
+    assert asked(wired, "resume") == [("resume", wired.story.run, "heal")]
+    assert run("raise", "--heal").exit_code == 0
+    assert told.words[-1] == {"heal": True}
+
+
+class Told:
+    """What a verb hands on."""
+
+    def __init__(self) -> None:
+        self.words: list[dict[str, object]] = []
+
+    def __call__(self, *words, **more):
+        self.words += [each for each in words if isinstance(each, dict)]
+        return 0

@@ -61,7 +61,7 @@ class Toy:
         del step
         if FAULTS:
             raise FAULTS.pop(0)
-        SAID.append(ctx.options.word)
+        SAID.append(f"{ctx.options.word} and heal" if ctx.request.heal else ctx.options.word)
         return Observation(State.REACHED)
 
 
@@ -79,11 +79,11 @@ class Bench:
         castle = wiring.load_castle(str(self.file))
         return wiring.start_run(castle, {"new": True}, None, Verb.RAISE)
 
-    def resume(self, run: str | None = None) -> str:
+    def resume(self, run: str | None = None, *, heal: bool = False) -> str:
         castle, note = wiring.castle_of_run(str(self.file), run)
         with JournalReader(places(castle.name).journal) as journal:
             found = run or journal.runs()[0].id
-        wiring.resume_run(castle, found, note)
+        wiring.resume_run(castle, found, note, heal=heal)
         return note
 
     def said(self, run: str) -> list[str]:
@@ -132,6 +132,14 @@ def test_a_resume_took_todays_definition_for_the_stored_plan(bench: Bench) -> No
         "changes count from the next run"
     )
     assert note in bench.said(run)
+
+
+def test_a_resume_may_be_told_to_heal_what_its_run_was_not(bench: Bench) -> None:
+    """Between two lives there is no other run that could be told."""
+    bench.write("alpha")
+    bench.start()
+    bench.resume(heal=True)
+    assert (bench.status, SAID) == (RunStatus.DONE, ["alpha and heal"])
 
 
 def test_a_resume_after_a_comment_was_written_says_nothing(bench: Bench) -> None:

@@ -117,8 +117,15 @@ def budget_option(function: F) -> F:
     return click.option("--enforce-budget", is_flag=True, help="Exit 6 when a budget was exceeded.")(function)
 
 
+def heal_option(function: F) -> F:
+    """Adds `--heal`."""
+    text = "Restart a controller of Flux that hangs, once, and go on."
+    return click.option("--heal", is_flag=True, help=text)(function)
+
+
 def life_options(function: F) -> F:
     """Adds the words that allow what is never done by itself. They hold for one run."""
+    function = heal_option(function)
     switches = [
         ("--new", "There is nothing to bring home: begin with an empty castle."),
         ("--adopt", "Take over a database or repository that castle did not make."),

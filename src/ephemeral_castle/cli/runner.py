@@ -34,7 +34,7 @@ LIVED = (Verb.RAISE, Verb.REBIRTH)
 
 
 async def own(
-    castle: Castle, run: str, lock: LocalLock, *, cancel_by: str = "", notes: Sequence[str] = ()
+    castle: Castle, run: str, lock: LocalLock, *, cancel_by: str = "", notes: Sequence[str] = (), heal: bool = False
 ) -> RunStatus:
     """Takes journal and lease, then executes; what fails before the first step is the run's end too.
 
@@ -44,6 +44,7 @@ async def own(
         lock: the castle's lock, or that of its drills; held since before the run was stored.
         cancel_by: who wants the run taken back (or stopped at the next safe place) and nothing else, or "".
         notes: what to say before it goes on.
+        heal: whether it may restart a controller that hangs, whatever it was begun with.
     """
     where = places(castle.name)
     drill = lock.path == where.drill_lock
@@ -57,12 +58,12 @@ async def own(
         opened: Opened | None = None
         try:
             site = wiring.site_of(castle, plan.site)
-            told: dict[str, Any] = {"cancel_by": cancel_by, "notes": notes}
+            told: dict[str, Any] = {"cancel_by": cancel_by, "notes": notes, "heal": heal}
             if drill:
                 found = await open_drill(castle, site)
                 opened = found.opened
                 runner = _runner(found.castle, run, journal, reader, opened, Unleased(), found.records)
-                return await replace(runner, secrets=found.secrets, **told).execute()
+                return await _told(replace(runner, secrets=found.secrets), **told).execute()
             opened = await open_world(castle, site)
             status = await _with_lease(castle, run, told, journal, reader, opened)
             if status is RunStatus.DONE and Verb(plan.verb) is Verb.WIPE:
@@ -107,9 +108,14 @@ async def _with_lease(
     records = RecordStore(opened.world.objects, opened.keys.recipient)
     try:
         runner = _runner(castle, run, journal, reader, opened, hold, records)
-        return await replace(runner, **told).execute()
+        return await _told(runner, **told).execute()
     finally:
         await hold.release()
+
+
+def _told(runner: Runner, *, heal: bool, **told: Any) -> Runner:
+    """The runner with what it was told besides its plan."""
+    return replace(runner, request=replace(runner.request, heal=heal or runner.request.heal), **told)
 
 
 def _runner(

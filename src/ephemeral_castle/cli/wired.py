@@ -41,8 +41,11 @@ class Wiring(Protocol):
         """Whether a process works on this run now."""
         ...
 
-    def resume_run(self, castle: Castle, run: str, note: str = "") -> str:
-        """Launches a runner for a run that was broken off, which says `note` first; gives the id of the run."""
+    def resume_run(self, castle: Castle, run: str, note: str = "", *, heal: bool = False) -> str:
+        """Launches a runner for a run that was broken off, which says `note` first; gives the id of the run.
+
+        With `heal` it may restart a controller that hangs, whatever the run was begun with.
+        """
         ...
 
     def cancel_run(self, castle: Castle, run: str) -> Mapping[str, Any]:

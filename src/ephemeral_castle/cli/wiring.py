@@ -219,24 +219,25 @@ def new_run_id() -> str:
     return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(2)
 
 
-def _launch(castle: Castle, run: str, lock: LocalLock, *, cancel_by: str = "", notes: Sequence[str] = ()) -> None:
-    """A runner in a process of its own, which holds the lock on."""
+def _launch(castle: Castle, run: str, lock: LocalLock, **told: Any) -> None:
+    """A runner in a process of its own, which holds the lock on. `told`: as `runner.own` takes it."""
 
     def work() -> None:
         from ephemeral_castle.cli.runner import own
 
-        asyncio.run(own(castle, run, lock, cancel_by=cancel_by, notes=notes))
+        asyncio.run(own(castle, run, lock, **told))
 
     launch.launch(run, places(castle.name).state, work, keep=lock.descriptor)
 
 
-def resume_run(castle: Castle, run: str, note: str = "") -> str:
+def resume_run(castle: Castle, run: str, note: str = "", *, heal: bool = False) -> str:
     """Launches a runner for a run that was broken off; gives the id of the run.
 
     Args:
         castle: the definition that the run began with.
         run: id of the run.
         note: what to say before it goes on, or "".
+        heal: whether it may restart a controller that hangs, whatever it was begun with.
 
     Raises:
         Busy: another run holds the castle. Refused: a file that it needs changed. UsageError: it is finished, or was
@@ -257,7 +258,7 @@ def resume_run(castle: Castle, run: str, note: str = "") -> str:
     lock.acquire(run, time.time())
     try:
         notes = [*([note] if note else []), *begun.check_files(castle, run)]
-        _launch(castle, run, lock, notes=notes)
+        _launch(castle, run, lock, notes=notes, heal=heal)
     finally:
         lock.hand_over()
     return run

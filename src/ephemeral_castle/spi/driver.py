@@ -29,6 +29,7 @@ class Request:
             read both through `label_of`.
         only: treasures that a restore is about; empty for all of them.
         keep: leave a drill's castle standing when it fails.
+        heal: a controller of the cluster that hangs may be restarted.
     """
 
     verb: Verb
@@ -49,6 +50,7 @@ class Request:
     set_labels: Mapping[str, str] = field(default_factory=dict)
     only: Sequence[str] = ()
     keep: bool = False
+    heal: bool = False
 
     def label_of(self, layer: str) -> str:
         """The backup that a person picked for a treasure, or ""."""
@@ -76,6 +78,7 @@ class Request:
             "set_labels": dict(self.set_labels),
             "only": list(self.only),
             "keep": self.keep,
+            "heal": self.heal,
         }
 
 

@@ -28,6 +28,8 @@ def wanted(options: FluxOptions, request: Request) -> Sequence[Claim]:
         found += claims("", "persistentvolumeclaims", "list")
     if request.verb in RAISING:
         found += _components(options.namespace) + _raise(options.namespace)
+    if request.verb in RAISING and request.heal:
+        found += claims("", "pods", "get list watch delete", options.namespace)
     return found
 
 

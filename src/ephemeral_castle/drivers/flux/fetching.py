@@ -34,6 +34,17 @@ class Fetching:
     _times: int = 0
     _told: str = ""
     _wrong: bool = False
+    _sign: tuple[str, ...] = ()
+    _heard: float = 0.0
+
+    @property
+    def still(self) -> float:
+        """Since when nothing is heard of a spec that its controller has not taken note of; 0 while it has."""
+        return self._heard if not self.done and not self._reason else 0.0
+
+    def anew(self, now: float) -> None:
+        """Another controller has taken over."""
+        self._heard = now
 
     def take(self, change: Change, now: float) -> None:
         """Takes note of a change; of another GitRepository it does not."""
@@ -47,6 +58,9 @@ class Fetching:
 
     def _read(self, live: Manifest, now: float) -> None:
         meta, status = live["metadata"], live.get("status") or {}
+        sign = (str(meta.get("generation")), str(status))
+        if sign != self._sign:
+            self._sign, self._heard = sign, now
         conditions = {each["type"]: each for each in status.get("conditions") or ()}
         ready = conditions.get("Ready") or {}
         revision = (status.get("artifact") or {}).get("revision", "")

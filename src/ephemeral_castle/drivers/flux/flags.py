@@ -7,15 +7,14 @@ stop all others. A unit whose need is not ready looks again after 30 seconds.
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator, Sequence
 
+from ephemeral_castle.drivers.flux.duration import seconds
 from ephemeral_castle.manifests.readiness import Manifest
 
 GRAPHED = ("kustomize-controller", "helm-controller")  # those that follow `dependsOn`
 STOCK = 4  # units at once, unless told otherwise
 REQUEUE = "5s"
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def controllers(manifests: Sequence[Manifest]) -> Iterator[Manifest]:
@@ -53,8 +52,7 @@ def concurrent(args: Sequence[str]) -> int:
 
 def requeue(args: Sequence[str]) -> float:
     """Seconds after which a unit whose need is not ready looks again."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", value(args, "requeue-dependency") or "30s")
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    return seconds(value(args, "requeue-dependency") or "30s")
 
 
 def slow(deployment: Manifest, wanted: int) -> str:

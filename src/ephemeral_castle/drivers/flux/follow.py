@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ephemeral_castle.drivers.flux import graph as graphs
-from ephemeral_castle.drivers.flux import sync, units
+from ephemeral_castle.drivers.flux import hang as hangs
+from ephemeral_castle.drivers.flux import heal, sync, units
 from ephemeral_castle.drivers.flux.controllers import titled
 from ephemeral_castle.drivers.flux.fetching import Fetching
 from ephemeral_castle.drivers.flux.graph import Graph, Seen
-from ephemeral_castle.drivers.flux.pace import Pace
+from ephemeral_castle.drivers.flux.pace import LOST, Pace
 from ephemeral_castle.drivers.flux.part import Part, mending
 from ephemeral_castle.drivers.flux.units import Goal, Stage
 from ephemeral_castle.drivers.flux.vocabulary import GIT, KUSTOMIZATION, KUSTOMIZE, REQUESTED, SOURCE
@@ -125,6 +126,7 @@ class Walk:
         self.stages: dict[str, str] = {}
         self.queue: asyncio.Queue[Change] = asyncio.Queue()
         self.asked = 0
+        self.healed: set[str] = set()
 
     @property
     def now(self) -> float:
@@ -165,6 +167,7 @@ class Walk:
             if self._done(seen):
                 return seen
             self._give_up(seen)
+            await self._unhang(seen)
             if self.now >= deadline:
                 raise await self._too_late(seen)
             for name in self.pace.due(seen, self.now):
@@ -240,6 +243,19 @@ class Walk:
                 hints=["a unit that a person suspended goes on by `flux resume kustomization NAME`", mending(self.ctx)],
             )
 
+    async def _unhang(self, seen: Mapping[str, Seen]) -> None:
+        """Restarts a controller that hangs, once, where a person allowed it. Raises Permanent: it still does."""
+        hang = hangs.found(seen, self.pace, self.fetching, self.now)
+        if hang is None:
+            return
+        again = hang.controller in self.healed
+        if again or not self.ctx.request.heal:
+            raise await heal.refusal(self.part, self.cluster, hang, again=again)
+        await heal.restart(self.part, self.cluster, hang)
+        self.healed.add(hang.controller)
+        self.pace.anew(self.now)
+        self.fetching.anew(self.now)
+
     def _unfetched(self) -> Permanent:
         return Permanent(
             "the cluster cannot fetch the repository",
@@ -261,13 +277,16 @@ class Walk:
         busy = next((each for each in unready if each.stage is not Stage.WAITING), None)
         more = await self._explained(busy.unit.name) if busy else ""
         fetched = "" if self.fetching.done else f"{self.fetching.ref}: {self.fetching.says}"
+        still = hangs.found(seen, self.pace, self.fetching, self.now, LOST)
+        more = "; ".join(filter(None, [more, f"{still.controller} does not stir" if still else ""]))
         return Permanent(
             f"{len(unready)} of {len(seen)} units are not ready after {self.part.options.wait:g} s",
             where=f"layer {self.part.layer}, commit {self.graph.goal.sha[:12]}",
             why="; ".join(filter(None, [fetched, *lines, more])),
             state="what is ready stays, and Flux goes on trying",
-            hints=[f"castle logs --step {self.part.layer}/units", mending(self.ctx)],
-        )
+            hints=[f"castle logs --step {self.part.layer}/units", mending(self.ctx),
+                   *(heal.healing(self.part) if still else [])],
+        )  # fmt: skip
 
     async def _explained(self, name: str) -> str:
         space, _, own = name.partition("/")

@@ -38,6 +38,7 @@ class _Asked:
         at, token, times: of the last request; how many there were since it was ready.
         failure, since, passes: words of its last failure, since when, in which passes.
         seen, moved: what it said last, and since when.
+        unheard: since when a request is not obeyed; 0 while none is.
     """
 
     at: float = 0.0
@@ -48,6 +49,7 @@ class _Asked:
     passes: set[str] = field(default_factory=set)
     seen: tuple[str, ...] = ()
     moved: float = 0.0
+    unheard: float = 0.0
 
 
 @dataclass
@@ -64,16 +66,34 @@ class Pace:
         """A unit was asked."""
         found = self.known.setdefault(name, _Asked())
         found.at, found.token, found.times = now, token, found.times + 1
+        found.unheard = found.unheard or now
 
     def missed(self, name: str, now: float) -> None:
         """A unit could not be asked: the API server is away. It is asked again in a moment."""
-        self.known.setdefault(name, _Asked()).at = now
+        found = self.known.setdefault(name, _Asked())
+        found.at, found.unheard = now, 0.0  # nobody can obey what an API server does not tell
+
+    def unheard(self, seen: Mapping[str, Seen]) -> dict[str, float]:
+        """Units with a request that is not obeyed, and since when."""
+        waiting = {name: self.known[name].unheard for name in seen if name in self.known}
+        return {name: since for name, since in waiting.items() if since}
+
+    def moved(self, seen: Mapping[str, Seen]) -> float:
+        """When one of these units last said something new."""
+        return max((self.known[name].moved for name in seen if name in self.known), default=0.0)
+
+    def anew(self, now: float) -> None:
+        """Another controller has taken over: what the last one was asked is asked again, and counted from now."""
+        for found in self.known.values():
+            found.at, found.token, found.unheard, found.moved = 0.0, "", 0.0, now
 
     def _due(self, each: Seen, now: float) -> bool:
         found = self.known.setdefault(each.unit.name, _Asked())
         said = (each.stage.value, each.why, each.unit.handled, each.unit.ready.since)
         if said != found.seen:
             found.seen, found.moved = said, now
+        if each.stage is Stage.READY or each.unit.handled == found.token:
+            found.unheard = 0.0
         if now - found.at < AGAIN and found.at:
             return False
         if each.stage is Stage.READY:
@@ -86,6 +106,8 @@ class Pace:
             return _released(each)
         if each.stage is Stage.RUNNING:  # its pass may have died with the API server
             return now - max(found.moved, found.at) >= LOST
+        if each.stage is Stage.CHECKING:  # beyond the time that it was given
+            return bool(each.unit.timeout) and now - max(found.moved, found.at) >= each.unit.timeout + LOST
         if each.stage in (Stage.FAILED, Stage.HELD):
             pause = min(MOST, FIRST * float(2 ** min(found.times, 10)))
             return now - self._noticed(each.unit, now) >= pause

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from ephemeral_castle.drivers.flux.duration import seconds
 from ephemeral_castle.drivers.flux.vocabulary import FINALIZER, KUSTOMIZATION, PARENT_NAME, PARENT_NAMESPACE, REQUESTED
 from ephemeral_castle.spi.kubernetes import Manifest
 
@@ -58,6 +59,7 @@ class Unit:
         requested, handled: token of the last request, and of the last that was obeyed.
         children: units that it applied in its last pass.
         fresh: whether its controller has marked it as its own and done nothing yet.
+        timeout: seconds that a pass may take, health checks included.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Unit:
     handled: str = ""
     children: frozenset[str] = frozenset()
     fresh: bool = False
+    timeout: float = 0.0
 
     @property
     def says(self) -> str:
@@ -112,6 +115,7 @@ def read(manifest: Manifest) -> Unit:
         handled=status.get("lastHandledReconcileAt") or "",
         children=frozenset(_children((status.get("inventory") or {}).get("entries") or ())),
         fresh=FINALIZER in (meta.get("finalizers") or ()) and not conditions,
+        timeout=seconds(str(spec.get("timeout") or spec.get("interval") or "")),
     )
 
 

@@ -28,6 +28,7 @@ class Flux:
         revision: what a GitRepository is given instead of the commit that it asks for.
         dead: the unit whose next pass ends without a word.
         passes: every pass of a unit that went beyond its dependencies, in order.
+        hung: controllers that live and do nothing, until their pod is ended; deaf: also the next one.
     """
 
     def __init__(
@@ -42,6 +43,8 @@ class Flux:
         self.revision = ""
         self.passes: list[str] = []
         self.dead = ""
+        self.hung: set[str] = set()
+        self.deaf = False
         self.configs_missing: dict[str, str] = {}
         self._busy: set[str] = set()
         self._again: set[str] = set()
@@ -49,6 +52,7 @@ class Flux:
         cluster.react("Deployment", self._run)
         cluster.react("GitRepository", self._source)
         cluster.react("Kustomization", self._unit)
+        cluster.react("Pod", self._pod)
 
     def _run(self, deployment: Manifest) -> None:
         count = deployment["spec"].get("replicas", 1)
@@ -59,12 +63,37 @@ class Flux:
             "observedGeneration": generation, "replicas": count, "updatedReplicas": count, "readyReplicas": count,
             "availableReplicas": count, "conditions": [{"type": "Available", "status": "True"}],
         }  # fmt: skip
-        self.cluster.later(1.0, lambda: self.cluster.status(deployment, status))
+        self.cluster.later(1.0, lambda: self._runs(deployment, status))
+
+    def _runs(self, deployment: Manifest, status: Manifest) -> None:
+        self.cluster.status(deployment, status)
+        self._replaced(deployment["metadata"]["name"], 1)
+
+    def _replaced(self, name: str, number: int) -> None:
+        """A pod of a controller comes, and looks at everything, as each does that starts."""
+        meta = {"name": f"{name}-{number}", "namespace": "flux-system", "labels": {"app": name},
+                "finalizers": ["kubelet"]}  # fmt: skip
+        self.cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {}})
+
+    def _pod(self, live: Manifest) -> None:
+        """The kubelet ends what is to be ended; what hangs is killed a while later."""
+        if live["metadata"].get("deletionTimestamp"):
+            self.cluster.later(30.0, lambda: self._ended(Ref.of(live)))
+
+    def _ended(self, ref: Ref) -> None:
+        name, _, number = ref.name.rpartition("-")
+        self.cluster.remove(ref)
+        if not self.deaf:
+            self.hung.discard(name)
+        self._replaced(name, int(number) + 1)
+        for each in [*self.cluster.all("Kustomization"), *self.cluster.all("GitRepository")]:
+            self._seen.pop(f"{each['kind']} {each['metadata']['name']}", None)
+            self._unit(each) if each["kind"] == "Kustomization" else self._source(each)
 
     # source-controller
 
     def _source(self, live: Manifest) -> None:
-        if live["spec"].get("suspend") or not self._new(live):
+        if "source-controller" in self.hung or live["spec"].get("suspend") or not self._new(live):
             return
         self.cluster.later(0.5, lambda: self._fetched(Ref.of(live)))
 
@@ -107,6 +136,8 @@ class Flux:
             self._start(Ref.of(live))
 
     def _start(self, ref: Ref) -> None:
+        if "kustomize-controller" in self.hung:
+            return
         if ref.name in self._busy:
             self._again.add(ref.name)
             return
