@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
 from ephemeral_castle.drivers.postgres.pgo import birth, manifests
 from ephemeral_castle.drivers.postgres.pgo.locking import in_the_way
 from ephemeral_castle.drivers.postgres.pgo.passwords import hand_over
+from ephemeral_castle.drivers.postgres.pgo.secrets import digest, text
 from ephemeral_castle.drivers.postgres.pgo.vocabulary import CA, CONF
 from ephemeral_castle.errors import Permanent, Refused, Transient
 from ephemeral_castle.spi.kubernetes import Manifest, Readiness, Ref, Stage
@@ -68,8 +67,8 @@ async def _synced(part: Operated, own: Own, cipher: str) -> None:
             state="no database was begun; the backups are untouched",
             hints=["look at what makes it: kubectl get externalsecret -A", "castle resume"],
         ) from error
-    given = birth.passes(_text(found))
-    if not hmac.compare_digest(_digest(given), _digest(cipher)):
+    given = birth.passes(text(found))
+    if not hmac.compare_digest(digest(given), digest(cipher)):
         raise Refused(
             f"the cipher pass in {ref} does not open the backups of database `{part.layer}`",
             why=f"its key {CONF} holds {'another pass' if given else 'no repo1-cipher-pass'} than the castle proved "
@@ -82,18 +81,9 @@ async def _synced(part: Operated, own: Own, cipher: str) -> None:
 def _filled(found: Manifest | None) -> Readiness:
     if found is None:
         return Readiness(Stage.WAITING, "it does not exist")
-    if not _text(found).strip():
+    if not text(found).strip():
         return Readiness(Stage.WAITING, f"it is there, and its key `{CONF}` is missing or empty")
     return Readiness(Stage.READY)
-
-
-def _text(found: Manifest | None) -> str:
-    coded = ((found or {}).get("data") or {}).get(CONF, "")
-    return base64.b64decode(coded).decode(errors="replace")
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
 
 
 async def _answer(part: Operated, own: Own) -> None:

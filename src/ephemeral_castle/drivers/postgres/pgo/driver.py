@@ -13,7 +13,7 @@ from ephemeral_castle.drivers.postgres.steps import RAISING
 from ephemeral_castle.model.castle import Layer
 from ephemeral_castle.model.step import Step
 from ephemeral_castle.spi.claims import Claim
-from ephemeral_castle.spi.driver import Context, Request
+from ephemeral_castle.spi.driver import Check, Context, Request
 
 if TYPE_CHECKING:
     from ephemeral_castle.drivers.postgres.part import Part
@@ -47,6 +47,12 @@ class PgoDriver(PostgresDriver):
         from ephemeral_castle.drivers.postgres.pgo.settled import settled
 
         return await settled(ctx, self._desk(ctx))
+
+    async def doctor(self, ctx: Context, wanted: Sequence[Claim], /) -> Sequence[Check]:
+        """See `examining.examine`; rights are looked at by the layer that knows the cluster."""
+        from ephemeral_castle.drivers.postgres.pgo.examining import examine
+
+        return await examine(ctx, self._desk(ctx))
 
     def _part(self, step: Step, ctx: Context) -> Part:
         from ephemeral_castle.drivers.postgres.pgo.parts import PARTS  # a plan or a look needs none of them

@@ -57,7 +57,7 @@ class Guard:
     @property
     def sign(self) -> str:
         """What the refusal of a probe says."""
-        return f"castle's lock {self.token} is active"
+        return signed(self.token)
 
     def probe(self) -> Manifest:
         """A cluster that is refused when the lock is active; for a dry run only."""
@@ -191,6 +191,11 @@ def _birth_words(guard: Guard) -> str:
             f"born from it, with dataSource.pgbackrest.options {list(guard.birth.options)}"
         )
     return "the database stands, or its end has begun: nothing is born under this name now; ask castle status"
+
+
+def signed(token: str) -> str:
+    """What a lock says when it refuses a probe."""
+    return f"castle's lock {token} is active"
 
 
 def active(answer: Any, guard: Guard) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ephemeral_castle.drivers.postgres.pgo import birth
-from ephemeral_castle.drivers.postgres.pgo.guard import ADMISSION, MADE_FROM, POLICY, Guard, active, manifests
+from ephemeral_castle.drivers.postgres.pgo.guard import ADMISSION, MADE_FROM, POLICY, Guard, active, manifests, signed
 from ephemeral_castle.drivers.postgres.pgo.part import Operated
 from ephemeral_castle.drivers.postgres.pgo.vocabulary import CRD
 from ephemeral_castle.errors import CastleError, Permanent, Refused, Transient, Unreachable
@@ -129,6 +129,28 @@ async def proven(cluster: Cluster, guard: Guard) -> bool:
     except CastleError as error:
         return active(f"{error.message} {error.why}", guard)
     return False
+
+
+async def heeded(cluster: Cluster, guard: Guard) -> str:
+    """Why the lock that a life was born behind does not hold, "" when a dry run of what must not be was refused by it.
+
+    Args:
+        cluster: the API server.
+        guard: any of this database: which birth was decided, only the lock itself still says.
+    """
+    found = await cluster.get(Ref(ADMISSION, POLICY, guard.name))
+    token = ((found or {}).get("metadata", {}).get("annotations") or {}).get(MADE_FROM)
+    if not token:
+        return f"there is no {POLICY} {guard.name} of castle's"
+    try:
+        await cluster.apply(guard.probe(), dry_run=True)
+    except (Unreachable, Transient):
+        raise
+    except CastleError as error:
+        if signed(token) in f"{error.message} {error.why}":
+            return ""
+        return f"what must be refused was refused by another: {error.message}"
+    return f"{POLICY} {guard.name} is there, and lets through what it must refuse"
 
 
 async def defined(part: Operated, cluster: Cluster) -> None:
