@@ -62,7 +62,13 @@ class CastleError(Exception):
 
 
 class Transient(CastleError):
-    """May pass by itself. `retry_after`: seconds to wait before the next try, None = the step's own policy."""
+    """May pass by itself.
+
+    Args:
+        message, where, why, state, hints: as for every error.
+        retry_after: seconds to wait before the next try, None = the step's own policy.
+        patience: seconds for which it is tried again, however few tries the step has: what is known to take a while.
+    """
 
     def __init__(
         self,
@@ -73,9 +79,11 @@ class Transient(CastleError):
         state: str = "",
         hints: tuple[str, ...] | list[str] = (),
         retry_after: float | None = None,
+        patience: float = 0.0,
     ) -> None:
         super().__init__(message, where=where, why=why, state=state, hints=hints)
         self.retry_after = retry_after
+        self.patience = patience
 
 
 class Unreachable(Transient):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import traceback
@@ -30,6 +31,23 @@ class Ended:
 
     outcome: Outcome
     error: CastleError | None = None
+
+
+class Patience:
+    """For what is known to take a while: a webhook that starts, a namespace that goes. It moves the deadline, once."""
+
+    def __init__(self, clock: Clock, limit: asyncio.Timeout) -> None:
+        self.clock, self.limit = clock, limit
+        self.since: float | None = None
+
+    def lasts(self, error: Transient) -> bool:
+        """Whether it is tried again for that reason."""
+        if not error.patience:
+            return False
+        if self.since is None:
+            self.since, when = self.clock.monotonic(), self.limit.when()
+            self.limit.reschedule(None if when is None else when + error.patience)
+        return self.clock.monotonic() - self.since < error.patience
 
 
 class Attempt:
@@ -113,16 +131,16 @@ class Attempt:
             raise bug(self.step, error) from error
 
     async def _with_retries(self, once: Callable[[], Awaitable[Observation]]) -> Observation:
-        policy = self.step.retry
-        for tried in range(1, policy.attempts + 1):
+        policy, patience = self.step.retry, Patience(self.clock, self._limit)
+        for tried in itertools.count(1):
             try:
                 return await once()
             except Transient as error:
-                if tried == policy.attempts:
+                if not patience.lasts(error) and tried >= policy.attempts:
                     raise
                 delay = error.retry_after
                 if delay is None:
-                    delay = min(policy.ceiling, policy.delay * policy.factor ** (tried - 1))
+                    delay = min(policy.ceiling, policy.delay * policy.factor ** min(tried - 1, 16))
                 self._note(Kind.STEP_RETRYING, error=error.as_dict(), delay=delay)
                 await self.clock.sleep(delay)
                 self.number += 0 if self.again else 1

@@ -36,6 +36,8 @@ CLUSTER = Layer("cluster", Role.FOUNDATIONS, "kubeconfig")
 NOT_IN_THE_SAMPLE = {
     *claims("", "services resourcequotas", "create patch", SPACE),
     *claims("networking.k8s.io", "networkpolicies", "create patch", SPACE),
+    *claims("apps", "deployments statefulsets daemonsets", "get"),
+    *claims("batch", "jobs", "get"),
     *claims(RBAC, "clusterroles", "create patch bind escalate"),
     *claims(RBAC, "clusterrolebindings", "create patch"),
 }

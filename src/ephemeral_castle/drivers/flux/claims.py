@@ -55,5 +55,7 @@ def _raise(namespace: str) -> list[Claim]:
         *claims(SOURCE, "gitrepositories", f"{PUT} list watch", namespace),
         *claims(KUSTOMIZE, "kustomizations", f"{PUT} list watch"),
         *claims(HELM, "helmreleases", "list patch"),
+        *claims("apps", "deployments statefulsets daemonsets", "get"),
+        *claims("batch", "jobs", "get"),  # both for the cause, where units of the repository do not become well
         *explained(),
     ]

@@ -11,6 +11,7 @@ from typing import Any
 from ephemeral_castle.drivers.flux import graph as graphs
 from ephemeral_castle.drivers.flux import hang as hangs
 from ephemeral_castle.drivers.flux import heal, sync, units
+from ephemeral_castle.drivers.flux.cause import Causes, cause
 from ephemeral_castle.drivers.flux.controllers import titled
 from ephemeral_castle.drivers.flux.fetching import Fetching
 from ephemeral_castle.drivers.flux.graph import Graph, Seen
@@ -127,6 +128,7 @@ class Walk:
         self.queue: asyncio.Queue[Change] = asyncio.Queue()
         self.asked = 0
         self.healed: set[str] = set()
+        self.causes = Causes(cluster)
 
     @property
     def now(self) -> float:
@@ -147,7 +149,7 @@ class Walk:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, self.causes.close(), return_exceptions=True)
 
     async def _listen(self, watch: AsyncIterator[Change]) -> None:
         """A watch that ends by an error ends the walk with it."""
@@ -213,6 +215,9 @@ class Walk:
                 self.ctx.progress(line, done=ready, total=len(seen))
         if self.fetching.news():
             self.ctx.progress(self.fetching.says, done=ready, total=len(seen))
+        name, why = self.causes.news(seen, self.now)
+        if why:
+            self.ctx.progress(f"{name}: {why}", done=ready, total=len(seen))
 
     def _clock(self, name: str, each: Seen) -> None:
         times = self.times.setdefault(name, {})
@@ -274,8 +279,9 @@ class Walk:
         lines = [_line(each.unit.name, each, detail=True) for each in unready[:WORST]]
         if len(unready) > WORST:
             lines.append(f"and {len(unready) - WORST} more")
-        busy = next((each for each in unready if each.stage is not Stage.WAITING), None)
-        more = await self._explained(busy.unit.name) if busy else ""
+        busy = [each.unit.name for each in unready if each.stage is not Stage.WAITING][:WORST]
+        causes = await asyncio.gather(*(cause(self.cluster, name) for name in busy))
+        more = "; ".join(filter(None, causes)) or (await self._explained(busy[0]) if busy else "")
         fetched = "" if self.fetching.done else f"{self.fetching.ref}: {self.fetching.says}"
         still = hangs.found(seen, self.pace, self.fetching, self.now, LOST)
         more = "; ".join(filter(None, [more, f"{still.controller} does not stir" if still else ""]))

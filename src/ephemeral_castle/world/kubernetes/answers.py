@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from ephemeral_castle.errors import CastleError, Conflict, Denied, NotFound, Permanent, Transient, Unreachable
 
 MANAGERS = "FieldManagerConflict"
+WEBHOOK = re.compile(r'failed calling webhook "(?P<silent>[^"]*)"|admission webhook "(?P<denies>[^"]*)" denied')
+WEBHOOKS, LEAVING = 90.0, 120.0  # seconds for a webhook that is just being replaced, for a namespace that goes
 # The API server passes these on as 500, and no later try makes the object smaller or the field known.
 HOPELESS = (
     "request is too large",
@@ -90,7 +93,9 @@ class Said:
 
 
 def worth_another_try(said: Said) -> bool:
-    """Whether the same request may be answered better in a moment."""
+    """Whether the same request may be answered better in a moment; what a webhook holds up takes longer than that."""
+    if WEBHOOK.search(said.words):
+        return False
     if said.status == 409:
         # Server-side apply gives up after five tries against a busy writer: nobody's wish stands against ours.
         return said.reason == "Conflict" and not said.causes and "the object has been modified" in said.words
@@ -112,11 +117,14 @@ def failure(said: Said, doing: str, where: str) -> CastleError:
         doing: what was tried, like "applying Deployment data/web".
         where: the server.
     """
+    webhook = WEBHOOK.search(said.words) if said.status >= 400 else None
+    if webhook:
+        return _held_up(said, doing, where, webhook)
     if said.status == 401:
         hints = ("the certificate or token is of another cluster or life, or has ended", "castle status")
         return Denied(f"{doing}: the API server does not know us", where=where, why=said.words, hints=hints)
     if said.status == 403 and said.has_cause("NamespaceTerminating"):
-        return Transient(f"{doing}: the namespace is being deleted", where=where, why=said.words)
+        return Transient(f"{doing}: {DELETED}", where=where, why=said.words, patience=LEAVING)
     if said.status == 403:
         return Denied(f"{doing} is not allowed", where=where, why=said.words)
     if said.status == 404:
@@ -127,6 +135,26 @@ def failure(said: Said, doing: str, where: str) -> CastleError:
         retry_after = said.wait or None
         return Unreachable(f"{doing}: the API server cannot now", where=where, why=said.words, retry_after=retry_after)
     return Permanent(f"{doing} was refused by the API server", where=where, why=said.words)
+
+
+DELETED = "the namespace is being deleted"
+
+
+def _held_up(said: Said, doing: str, where: str, found: re.Match[str]) -> Transient:
+    """A webhook that does not answer, or says no: one that is just being rolled out does both for a while."""
+    name, does = found["silent"] or found["denies"], "does not answer" if found["silent"] else "refuses it"
+    return Transient(
+        f"{doing}: the webhook {name} {does}",
+        where=where,
+        why=said.words,
+        state="nothing was written",
+        hints=[
+            "kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations",
+            "bring up what answers there, or remove its configuration",
+            "castle resume",
+        ],
+        patience=WEBHOOKS,
+    )
 
 
 def _conflict(said: Said) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ephemeral_castle.errors import CastleError, Conflict, NotFound, Permanent, Unreachable
+from ephemeral_castle.errors import CastleError, Conflict, NotFound, Permanent, Transient, Unreachable
+from ephemeral_castle.manifests.ready import absent
 from ephemeral_castle.spi.kubernetes import MANAGER, Manifest, Ref
-from ephemeral_castle.world.kubernetes.answers import Expired, Said, failure
+from ephemeral_castle.world.kubernetes.answers import DELETED, Expired, Said, failure
 from ephemeral_castle.world.kubernetes.discovery import Kind, Kinds
 from ephemeral_castle.world.kubernetes.wire import READYZ, UNKNOWN, Query, Wire
 
@@ -175,7 +177,29 @@ class Objects:
     async def _post(self, kind: Kind, ref: Ref, body: Manifest, doing: str) -> Manifest:
         query = (("fieldManager", MANAGER), ("fieldValidation", "Strict"))
         path = kind.collection(ref.namespace)
-        return _object(await self._wire.call("POST", path, doing=doing, query=query, body=body))
+        async with self._told(ref.namespace):
+            return _object(await self._wire.call("POST", path, doing=doing, query=query, body=body))
+
+    @asynccontextmanager
+    async def _told(self, namespace: str) -> AsyncIterator[None]:
+        """Says what holds a namespace that is being deleted, where something is to be made in it."""
+        try:
+            yield
+        except Transient as error:
+            if not error.message.endswith(DELETED):
+                raise
+            try:
+                found = await self.get(Ref("v1", "Namespace", namespace))
+            except CastleError:  # the reason that is known must not be hidden by one that cannot be asked for
+                found = None
+            error.why = "; ".join(dict.fromkeys([error.why, absent(found).why if found else ""])).strip("; ")
+            error.state = "nothing was made in it; it goes when nothing holds it any more"
+            error.hints = (
+                f"kubectl get namespace {namespace} -o yaml, which lists what is left in it",
+                "start the controller whose finalizer holds it, or take the finalizer away if nobody needs it",
+                "castle resume",
+            )
+            raise
 
     async def _posted(self, kind: Kind, ref: Ref, body: Manifest, doing: str, error: CastleError) -> Manifest:
         """What a request made whose end is not known; it is sent again where it made nothing."""
@@ -211,16 +235,17 @@ class Objects:
             ("force", str(force).lower()),
             *((("dryRun", "All"),) if dry_run else ()),
         )
-        return _object(
-            await self._wire.call(
+        namespace = _namespace(kind, manifest, name)
+        async with self._told(namespace):
+            said = await self._wire.call(
                 "PATCH",
-                kind.path(name, _namespace(kind, manifest, name)),
+                kind.path(name, namespace),
                 doing=doing,
                 query=query,
                 body=slim({**manifest, "metadata": dict(manifest["metadata"])}),
                 headers={"content-type": "application/apply-patch+yaml"},  # JSON is YAML
             )
-        )
+        return _object(said)
 
     async def patch(self, ref: Ref, body: Manifest, subresource: str) -> Manifest:
         """JSON merge patch."""

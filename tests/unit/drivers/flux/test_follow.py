@@ -229,6 +229,28 @@ def test_time_is_up_with_the_last_words_of_each() -> None:
     assert "Ready=Unknown: in progress" in error.why  # the cluster's own explanation
 
 
+def held_up(bed: Bed, words: str) -> None:
+    """A Deployment of `infra` says so, and never becomes ready."""
+    web = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "web", "namespace": "default"},
+           "spec": {"replicas": 1}}  # fmt: skip
+    bed.flux.trees["infra"] = [web]
+    bed.flux.health["infra"] = 1e6
+    condition = {"type": "Progressing", "status": "False", "reason": "Stuck", "message": words}
+    bed.api.react("StatefulSet", lambda each: None if each.get("status") else bed.api.status(
+        each, {"conditions": [condition]}) and None)  # fmt: skip
+
+
+def test_what_pods_of_a_unit_lack_is_told_while_it_is_waited_for() -> None:
+    """Flux says only that something is in progress; the image that was missing stood in the events of a pod."""
+    bed = Bed(wait="60s")
+    held_up(bed, "the image nowhere/nothing:1 does not exist")
+    error, _ = refusal(bed)
+    words = "StatefulSet default/web: Progressing=False: the image nowhere/nothing:1 does not exist"
+    assert f"flux-system/infra: {words}" in bed.lines
+    assert bed.lines.count(f"flux-system/infra: {words}") == 1
+    assert words in error.why
+
+
 def test_a_fetch_that_a_person_must_mend_is_given_up_early() -> None:
     bed = Bed()
     bed.flux.fetch = [("AuthenticationFailed", "secret 'flux-system/flux-system' not found")] * 3

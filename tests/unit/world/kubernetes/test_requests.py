@@ -35,6 +35,9 @@ class Script:
         (failure(401, "Unauthorized"), Denied),
         (failure(403, "no"), Denied),
         (failure(403, "going", causes=[{"reason": "NamespaceTerminating"}]), Transient),
+        (failure(500, 'failed calling webhook "a.b": dial tcp: connection refused'), Transient),
+        (failure(403, 'admission webhook "a.b" denied the request: not on a Sunday'), Transient),
+        (failure(400, 'admission webhook "a.b" denied the request: no'), Transient),
         (failure(404, 'namespaces "x" not found', "NotFound", name="x"), NotFound),
         (failure(409, "object exists", "AlreadyExists"), Conflict),
         (failure(409, "c", "Conflict", causes=[{"reason": "FieldManagerConflict"}]), Conflict),
@@ -87,6 +90,43 @@ async def test_it_gives_up_in_the_end(server: Server, cluster: HttpCluster) -> N
         await cluster.get(A)
     assert told.value.state == ""
     assert len(told.value.why) == 500
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            'Internal error occurred: failed calling webhook "judge.example": context deadline exceeded',
+            "does not answer",
+        ),
+        ('admission webhook "judge.example" denied the request: not on a Sunday', "refuses it"),
+    ],
+)
+async def test_a_webhook_in_the_way_is_named_and_worth_a_while(
+    server: Server, cluster: HttpCluster, words: str, said: str
+) -> None:
+    server.script = Script(*[failure(500, words)] * 3)
+    with pytest.raises(Transient) as told:
+        await cluster.apply(MANIFEST)
+    assert told.value.message == f"applying ConfigMap default/a: the webhook judge.example {said}"
+    assert (told.value.state, told.value.patience) == ("nothing was written", 90.0)
+    assert posts(server, "PATCH") == 1
+
+
+async def test_a_namespace_that_goes_is_told_with_what_holds_it(server: Server, cluster: HttpCluster) -> None:
+    """All that was said was that it is being deleted; the finalizer of a dead controller held it."""
+    message = "Some content in the namespace has finalizers remaining: a.b/hold in 1 resource instances"
+    condition = {"type": "NamespaceFinalizersRemaining", "status": "True", "reason": "SomeFinalizersRemain",
+                 "message": message}  # fmt: skip
+    server.put("namespaces", "default", "", status={"conditions": [condition]},
+               metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"})  # fmt: skip
+    for write in (cluster.apply, cluster.create):
+        server.script = Script(*[failure(403, "going", causes=[{"reason": "NamespaceTerminating"}])] * 2)
+        with pytest.raises(Transient) as told:
+            await write(MANIFEST)
+        assert message in told.value.why
+        assert told.value.patience > 60
+        assert any("finalizer" in each for each in told.value.hints)
 
 
 async def test_retry_after_is_honoured(server: Server, cluster: HttpCluster) -> None:
