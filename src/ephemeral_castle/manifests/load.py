@@ -52,14 +52,15 @@ class _Stop(Exception):
         self.fault = fault
 
 
-def roots(text: str, file: str = "") -> tuple[list[tuple[Any, Mark]], list[Fault]]:
+def roots(text: str, file: str = "", *, words: bool = True) -> tuple[list[tuple[Any, Mark]], list[Fault]]:
     """The value of every document of a file with its place, and what is wrong with it; empty ones are left out.
 
     Args:
         text: of the file.
         file: its path, for the places.
+        words: whether `yes` and `off` are booleans: to kubectl they are, to kustomize they are texts.
     """
-    composer = _Composer(file)
+    composer = _Composer(file, words=words)
     found: list[tuple[Any, Mark]] = []
     try:
         found.extend(each for each in composer.documents(text) if each[0] is not None)
@@ -121,8 +122,8 @@ def _missing(value: Any) -> tuple[str, ...]:
 class _Composer:
     """Makes values of the parser's events."""
 
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self, file: str, *, words: bool = True) -> None:
+        self.file, self.words = file, words
         self.faults: list[Fault] = []
         self.count = 0
         self.anchors: dict[str, tuple[Any, Mark]] = {}
@@ -207,7 +208,7 @@ class _Composer:
         if event.style or (event.tag is not None and event.tag in (TEXT, "!")):
             return event.value  # quoted, a block, or said to be one
         try:
-            return meaning(event.value)
+            return meaning(event.value, words=self.words)
         except NoNumber as error:
             raise _Stop(Fault(mark.line, mark.column, f"`{error}` is no number of JSON", "put it in quotes")) from None
 

@@ -1,7 +1,7 @@
 """What a plain scalar means to the tools of Kubernetes: YAML 1.1 by Go's rules. Pure.
 
-`yes` is true, `1e3` a number, `12:30` a text, a date a text. Source: gopkg.in/yaml.v3, resolve.go, as sigs.k8s.io/yaml
-and kustomize use it.
+`1e3` is a number, `12:30` a text, a date a text. kubectl and Flux's controllers take `yes`, `on` and `n` for booleans,
+as yaml.v2 does; kustomize reads with yaml.v3, where only `true` and `false` are. Source: resolve.go of both.
 """
 
 from __future__ import annotations
@@ -24,8 +24,12 @@ class NoNumber(ValueError):
     """A plain scalar that YAML takes for a number and JSON does not know: `.inf`, `.nan`."""
 
 
-def meaning(text: str) -> Any:
+def meaning(text: str, *, words: bool = True) -> Any:
     """The value of a plain scalar: None, bool, int, float or str.
+
+    Args:
+        text: of the scalar.
+        words: whether `yes`, `no`, `on`, `off`, `y` and `n` are booleans, too.
 
     Raises:
         NoNumber: it is infinite or no number at all.
@@ -35,7 +39,7 @@ def meaning(text: str) -> Any:
     if text in NULL:
         return None
     if text in TRUE or text in FALSE:
-        return text in TRUE
+        return text in TRUE if words or text.lower() in ("true", "false") else text
     return _number(text)
 
 

@@ -31,6 +31,11 @@ class Map(dict[str, Any]):
         self.named[key] = named
         self.at[key] = at or named
 
+    def drop(self, key: str) -> None:
+        """Removes a key and its places, where it is there."""
+        for each in (self, self.named, self.at):
+            each.pop(key, None)
+
 
 class Seq(list[Any]):
     """A list. `begin`: where it begins; `at[index]`: where each item begins."""
@@ -46,6 +51,29 @@ class Seq(list[Any]):
         """Appends an item together with its place."""
         self.append(value)
         self.at.append(at)
+
+
+def copied(value: Any) -> Any:
+    """A copy of a value, places included, that may be changed without changing the first."""
+    if isinstance(value, Map):
+        made = Map(value.begin)
+        for key, each in value.items():
+            made[key] = copied(each) if isinstance(each, dict | list) else each
+        made.named, made.at = value.named.copy(), value.at.copy()
+        return made
+    if isinstance(value, Seq):
+        items = Seq(value.begin)
+        items.extend(copied(each) if isinstance(each, dict | list) else each for each in value)
+        items.at = value.at.copy()
+        return items
+    return value
+
+
+def text(value: Any) -> str:
+    """A scalar as YAML writes it; "" for nothing."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
 
 
 def place(root: Any, path: Sequence[str | int], *, key: bool = False) -> Mark:
