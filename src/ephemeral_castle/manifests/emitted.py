@@ -1,0 +1,71 @@
+"""How a text stands in the YAML that Flux writes before it fills in variables, and what it is read as afterwards. Pure.
+
+Flux substitutes in the marshalled object, where the quotes of the file are gone: `"${PORT}"` is written `${PORT}` and
+read back as a number. Texts that need quotes keep them. Source: encode.go and emitterc.go of yaml.v2.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ephemeral_castle.manifests.load import plain
+from ephemeral_castle.manifests.scalars import NoNumber, meaning
+
+BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+SIMPLE = re.compile(r"[A-Za-z0-9_./@%+=~^\\-][A-Za-z0-9_./@:%+=~^\\-]*(?<!:)")
+FIRST = frozenset("#,[]{}&*!|>'\"%@`")  # no plain text begins with one
+
+
+class Broken(ValueError):
+    """What Flux would read is no YAML, or more than one value."""
+
+
+def quoted(text: str) -> str:
+    """In which style it is written: "", "'", '"' or "|"."""
+    if "\n" in text:
+        return "|"
+    if not _is_text(text) or BASE_60.fullmatch(text):
+        return '"'
+    if not all(char.isprintable() or char == "\t" for char in text):
+        return '"'
+    return "" if _may_be_plain(text) else "'"
+
+
+def _is_text(text: str) -> bool:
+    try:
+        return isinstance(meaning(text), str)
+    except NoNumber:
+        return False
+
+
+def _may_be_plain(text: str) -> bool:
+    if not text or text[0] in FIRST or text != text.strip(" \t") or text.startswith(("---", "...")):
+        return False
+    if text[0] in "-?:" and text[1:2] in ("", " ", "\t"):
+        return False
+    return ": " not in text and not text.endswith(":") and not re.search(r"[ \t]#|:\t", text)
+
+
+def reread(text: str, style: str) -> Any:
+    """What a text means after substitution.
+
+    Args:
+        text: with the values in it.
+        style: how the text before it was written.
+
+    Raises:
+        Broken: it cannot be read, or is more than one value.
+    """
+    if style in ("|", '"'):
+        return text
+    if style == "" and SIMPLE.fullmatch(text):
+        try:
+            return meaning(text)
+        except NoNumber as error:
+            raise Broken(f"`{error}` is no number of JSON") from None
+    value, faults = plain(f"it: '{text}'\n" if style else f"it: {text}\n")
+    if faults or not isinstance(value, dict) or len(value) != 1:
+        why = faults[0].message if faults else "it is more than one value"
+        raise Broken(why.removeprefix("invalid YAML: "))
+    return value["it"]
