@@ -84,6 +84,14 @@ def ask(castle: KubernetesCastle, pod: str, host: str, port: int, path: str = "/
     return castle.kubectl("exec", pod, "--", "sh", "-c", script).strip()
 
 
+def answered(castle: KubernetesCastle, pod: str, host: str, port: int, path: str) -> None:
+    """Waits until a pod gets an answer: for some seconds Kubernetes calls those ready that died with their machine."""
+    deadline = time.monotonic() + WELL
+    while not ask(castle, pod, host, port, path):
+        assert time.monotonic() < deadline, f"{pod} does not reach {host}:{port}"
+        time.sleep(1)
+
+
 def test_every_node_is_ready_and_shows_its_range(castle: KubernetesCastle) -> None:
     assert castle.nodes() == {"control": True, "data": True, "edge": True}
     ranges = {each["metadata"]["name"]: each["spec"]["podCIDR"] for each in castle.objects("nodes")}
@@ -197,11 +205,9 @@ def test_a_machine_that_was_rebooted_comes_back_as_it_was(castle: KubernetesCast
     assert "10.244.2.0/24" in castle.on("data", "ip", "route", life=life)
     castle.run("raise")
     assert castle.facts("cluster/init")["ca"] == before
-    asking = castle.objects("pods", "-l", "app=web")[0]["metadata"]["name"]
-    deadline = time.monotonic() + WELL  # for a while Kubernetes calls pods ready that died with their machine
-    while not ask(castle, asking, "10.96.0.10", 9153, "/metrics"):
-        assert time.monotonic() < deadline, "no pod reaches the cluster's DNS"
-        time.sleep(1)
+    for pod in castle.objects("pods", "-l", "app=web"):  # on either worker
+        answered(castle, pod["metadata"]["name"], "10.96.0.10", 9153, "/metrics")
+
 
 
 def test_after_a_reboot_of_the_computer_raise_brings_the_same_cluster_up(castle: KubernetesCastle) -> None:

@@ -46,12 +46,21 @@ def boot(node: Node, options: KubeadmOptions, routes: Mapping[str, str]) -> str:
     """Run at every start of the machine: routes to the pods of other machines, and the way out for its own.
 
     Pods have addresses that only nodes know. Whatever else they ask sees the machine's address instead.
+
+    A machine that podman starts again may keep the rules of its former start, which no real machine does. kube-proxy
+    1.36 that begins with rules of its own there leaves the map of all services empty, and says nothing.
     """
     ways = "".join(f"ip route replace {pods} via {address}\n" for pods, address in routes.items())
     return f"""\
 #!/bin/sh
 echo 1 > /proc/sys/net/ipv4/ip_forward
 {ways}\
+pgrep -x kube-proxy > /dev/null || nft -f - << 'LEFT'
+table ip kube-proxy
+delete table ip kube-proxy
+table ip6 kube-proxy
+delete table ip6 kube-proxy
+LEFT
 nft -f - << 'RULES'
 table ip castle
 delete table ip castle

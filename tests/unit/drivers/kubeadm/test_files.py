@@ -47,6 +47,14 @@ def test_pods_hide_behind_their_machine_towards_all_but_pods() -> None:
     assert "ip saddr 10.244.1.0/24 ip daddr != 10.244.0.0/16 masquerade" in files("data")["etc/castle/boot"]
 
 
+def test_rules_of_services_that_outlived_a_start_are_removed_only_where_nobody_keeps_them() -> None:
+    lines = files("data")["etc/castle/boot"].splitlines()
+    begin = lines.index("pgrep -x kube-proxy > /dev/null || nft -f - << 'LEFT'")
+    assert lines[begin + 1 : lines.index("LEFT")] == [
+        "table ip kube-proxy", "delete table ip kube-proxy", "table ip6 kube-proxy", "delete table ip6 kube-proxy"
+    ]  # fmt: skip
+
+
 def test_the_rules_replace_those_of_an_earlier_start() -> None:
     text = boot(layout.nodes(options())[0], options(), {})
     assert text.index("table ip castle\n") < text.index("delete table ip castle") < text.index("chain out")
