@@ -209,7 +209,6 @@ def test_a_machine_that_was_rebooted_comes_back_as_it_was(castle: KubernetesCast
         answered(castle, pod["metadata"]["name"], "10.96.0.10", 9153, "/metrics")
 
 
-
 def test_after_a_reboot_of_the_computer_raise_brings_the_same_cluster_up(castle: KubernetesCastle) -> None:
     before, life = castle.facts("cluster/init")["ca"], castle.life()
     reboot(castle)
