@@ -1,0 +1,166 @@
+"""Compares `castle check`'s judgement of custom resources with verdicts of a real API server.
+
+    uv run bench/verdicts.py FILE --crds DIR [--exclude SUBDIR]
+
+FILE holds one JSON document a line (may be gzipped): `doc`, `code` (201, 400, 422), `message`, `causes` as lists of
+reason, field and message. Paths are compared as sets of the causes' fields, "<nil>" dropped; for 400 as the quoted
+fields of the message. Ends with 1 when a goal of the issue is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ephemeral_castle.manifests.schemas.cel_rules import compiled
+from ephemeral_castle.manifests.schemas.crds import definitions, is_crd
+from ephemeral_castle.manifests.schemas.structural import Structural, Verdict
+
+GOALS = {"decisions": 99.5, "paths": 98.0, "structural": 30_000, "with CEL": 8_000}
+_UNKNOWN = re.compile(r'unknown field "([^"]*)"')
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+Kinds = dict[tuple[str, str], Structural]
+
+
+@dataclass
+class Tally:
+    """What the comparison found."""
+
+    documents: int = 0
+    same: int = 0
+    rejected: int = 0
+    paths: int = 0
+    words: int = 0
+    crashes: int = 0
+    evaluated: int = 0
+    unchecked: int = 0
+    lines: list[str] = field(default_factory=list)
+    codes: Counter[str] = field(default_factory=Counter)
+
+
+def crds(folder: Path, exclude: list[str]) -> Iterator[dict[str, Any]]:
+    """Every CRD below a folder."""
+    for path in sorted(folder.rglob("*.y*ml")):
+        if not any(each in path.relative_to(folder).parts for each in exclude):
+            yield from filter(is_crd, yaml.load_all(path.read_text(), Loader=_LOADER))
+
+
+def kinds(folder: Path, exclude: list[str], *, rules: bool) -> Kinds:
+    """The compiled definitions of a folder, by apiVersion and kind."""
+    return {
+        (each.api, each.kind): Structural(each, compiled(each.schema) if rules else None)
+        for crd in crds(folder, exclude)
+        for each in definitions(crd)
+        if each.served
+    }
+
+
+def ours(found: Kinds, document: dict[str, Any]) -> Verdict:
+    """Our judgement of one document."""
+    structural = found.get((document.get("apiVersion", ""), document.get("kind", "")))
+    return structural.judge(document) if structural else Verdict(404)
+
+
+def fields(code: int, message: str, causes: list[list[str]]) -> set[str]:
+    """The paths of a verdict."""
+    if code == 400:
+        return set(_UNKNOWN.findall(message))
+    return {each[1] for each in causes} - {"<nil>"}
+
+
+def compare(found: Kinds, lines: list[dict[str, Any]]) -> Tally:
+    """Judges every document beside the server's verdict."""
+    tally = Tally()
+    for number, line in enumerate(lines, 1):
+        tally.documents += 1
+        code, message, causes = line["code"], line["message"], line["causes"] or []
+        try:
+            verdict = ours(found, line["doc"])
+        except Exception as error:  # noqa: BLE001 a crash is what is counted
+            tally.crashes += 1
+            tally.lines.append(f"line {number}: crash: {error!r}")
+            continue
+        tally.evaluated += verdict.rules
+        tally.unchecked += verdict.unchecked
+        named = f"line {number}: {line['doc'].get('kind')}"
+        tally.codes[f"{code}->{verdict.code}"] += 1
+        tally.same += (code < 300) == (verdict.code < 300)
+        if (code < 300) != (verdict.code < 300):
+            tally.lines.append(f"{named}: server {code}, ours {verdict.code}: {message or verdict.message}")
+        if code < 300:
+            continue
+        tally.rejected += 1
+        says = [[each.reason, each.field, each.message] for each in verdict.causes]
+        theirs, mine = fields(code, message, causes), fields(verdict.code, verdict.message, says)
+        tally.paths += theirs == mine
+        same_words = {each[2] for each in causes} == {each[2] for each in says} if code == 422 else theirs == mine
+        tally.words += same_words
+        if verdict.code >= 300 and theirs != mine:
+            tally.lines.append(f"{named}: paths: server {sorted(theirs)}, ours {sorted(mine)}")
+        elif verdict.code >= 300 and not same_words:
+            tally.lines.append(f"{named}: words: server {sorted(map(str, causes))}\n    ours {sorted(map(str, says))}")
+    return tally
+
+
+def speed(found: Kinds, lines: list[dict[str, Any]]) -> float:
+    """Documents a second, the best of three passes over the file."""
+    documents = [
+        (found[key], line["doc"])
+        for line in lines
+        if (key := (line["doc"].get("apiVersion"), line["doc"].get("kind"))) in found
+    ]
+    best = float("inf")
+    for _ in range(3):
+        begun = time.perf_counter()
+        for structural, document in documents:
+            structural.judge(document)
+        best = min(best, time.perf_counter() - begun)
+    return len(documents) / best
+
+
+def main() -> int:
+    """Runs the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--crds", type=Path, required=True)
+    parser.add_argument("--exclude", action="append", default=[], metavar="SUBDIR")
+    options = parser.parse_args()
+    opened = gzip.open if options.file.suffix == ".gz" else open
+    with opened(options.file, "rt", encoding="utf-8") as file:
+        lines = [json.loads(line) for line in file if line.strip()]
+    full = kinds(options.crds, options.exclude, rules=True)
+    tally = compare(full, lines)
+    decisions, paths = 100 * tally.same / tally.documents, 100 * tally.paths / max(tally.rejected, 1)
+    words = 100 * tally.words / max(tally.rejected, 1)
+    structural, with_cel = speed(kinds(options.crds, options.exclude, rules=False), lines), speed(full, lines)
+    print("\n".join(tally.lines))
+    print(f"documents {tally.documents}  ({', '.join(f'{key} {n}' for key, n in sorted(tally.codes.items()))})")
+    print(f"same decision {decisions:.2f} % (goal {GOALS['decisions']} %)")
+    print(f"same paths {paths:.2f} % of {tally.rejected} rejected (goal {GOALS['paths']} %), same words {words:.2f} %")
+    print(f"crashes {tally.crashes}; rules of CEL evaluated {tally.evaluated}, not looked into {tally.unchecked}")
+    print(f"documents a second: structural {structural:,.0f} (goal 30,000), with CEL {with_cel:,.0f} (goal 8,000)")
+    met = (
+        decisions >= GOALS["decisions"]
+        and paths >= GOALS["paths"]
+        and not tally.crashes
+        and structural >= GOALS["structural"]
+        and with_cel >= GOALS["with CEL"]
+    )
+    print("verdicts: ok" if met else "verdicts: a goal is missed")
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""How server-side apply names a field, which is how Flux refuses one that the schema lacks.
+
+Source: `fieldpath.PathElement` of sigs.k8s.io/structured-merge-diff v6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ephemeral_castle.manifests.schemas.fault import Step, go_json, quoted, shown_value
+
+
+def path(schema: Mapping[str, Any] | None, document: Any, steps: Sequence[Step]) -> str:
+    """A path in that notation: `.spec.repos[name="repo1"].s3Credentials`.
+
+    Args:
+        schema: of the root; None: not known, items are counted.
+        document: the root.
+        steps: from the root.
+    """
+    out, node, value = "", schema, document
+    for step in steps:
+        found = _value(value, step)
+        if isinstance(step, int):
+            out += _item(node or {}, found, step)
+            node = (node or {}).get("items")
+        else:
+            out += f".{step}"
+            node = _part(node or {}, step)
+        value = found
+    return out
+
+
+def sentence(schema: Mapping[str, Any] | None, document: Any, steps: Sequence[Step]) -> str:
+    """The whole refusal of an unknown field."""
+    return f"{path(schema, document, steps)}: field not declared in schema"
+
+
+def _value(value: Any, step: Step) -> Any:
+    try:
+        return value[step]
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def _part(node: Mapping[str, Any], step: str) -> Mapping[str, Any] | None:
+    part = (node.get("properties") or {}).get(step, node.get("additionalProperties"))
+    return part if isinstance(part, Mapping) else None
+
+
+def _item(node: Mapping[str, Any], item: Any, at: int) -> str:
+    what = node.get("x-kubernetes-list-type")
+    if what == "set" and item is not None:
+        return f"[={quoted(item) if isinstance(item, str) else go_json(item)}]"
+    keys = sorted(node.get("x-kubernetes-list-map-keys") or ()) if what == "map" else []
+    named = [(key, _value(item, key)) for key in keys]
+    shown = [f"{key}={shown_value(value)}" for key, value in named if value is not None]
+    return f"[{','.join(shown)}]" if shown else f"[{at}]"

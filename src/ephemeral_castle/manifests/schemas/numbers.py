@@ -1,0 +1,81 @@
+"""Checks of numbers: range of the format, multiples, bounds.
+
+Source: `numberValidator` of k8s.io/kube-openapi.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from ephemeral_castle.manifests.schemas.fault import INVALID, NAME, Fault
+from ephemeral_castle.manifests.schemas.fault import number as shown
+
+LEAST: Final = -(2**63)
+MOST: Final = 2**63 - 1
+_FLOAT32: Final = 3.4028234663852886e38
+
+Check = Callable[[Any], list[Fault]]
+
+
+def check(schema: Mapping[str, Any], kind: str, form: str) -> Check | None:
+    """Compiles what a schema asks of numbers; None: nothing.
+
+    Args:
+        schema: of the node.
+        kind: its type, where it has exactly one.
+        form: its format, where the server knows it.
+    """
+    low, high, step = (schema.get(each) for each in ("minimum", "maximum", "multipleOf"))
+    kind = kind if kind in ("integer", "number") else ""
+    form = form if kind else ""
+    if low is None and high is None and step is None and not kind:
+        return None
+
+    def checked(value: Any) -> list[Fault]:
+        if value.__class__ is int and not LEAST <= value <= MOST:
+            value = float(value)
+        out = []
+        if not _fits(value, kind, form):
+            out.append(_out_of_range(kind, form))
+        if step is not None and not _multiple(value, step):
+            out.append(Fault(INVALID, value, f"{NAME} in body should be a multiple of {_bound(value, step)}"))
+        if low is not None:
+            _bounded(value, low, schema.get("exclusiveMinimum"), ("less", "greater"), out)
+        if high is not None:
+            _bounded(value, high, schema.get("exclusiveMaximum"), ("greater", "less"), out)
+        return out
+
+    return checked
+
+
+def _fits(value: Any, kind: str, form: str) -> bool:
+    if kind == "integer":
+        if value.__class__ is float and not (value.is_integer() and LEAST <= value <= MOST):
+            return False
+        return bool(form != "int32" or -(2**31) <= value < 2**31)
+    return not (form == "float" and abs(value) > _FLOAT32)
+
+
+def _out_of_range(kind: str, form: str) -> Fault:
+    of = f"with format {form}" if form else "(default format)"
+    return Fault(INVALID, "", f"Checked value must be of type {kind} {of} in {NAME}", nowhere=True)
+
+
+def _bound(value: Any, bound: float) -> str:
+    return str(int(bound)) if value.__class__ is int else shown(float(bound))
+
+
+def _multiple(value: Any, step: float) -> bool:
+    if value.__class__ is int:
+        return bool(int(step) > 0 and value % int(step) == 0)
+    times = 1 / step * value if step < 1 else value / step
+    return bool(abs(times - round(times)) < 1e-9)
+
+
+def _bounded(value: Any, bound: float, exclusive: object, words: tuple[str, str], out: list[Fault]) -> None:
+    edge = int(bound) if value.__class__ is int else float(bound)
+    beyond = value < edge if words[0] == "less" else value > edge
+    if beyond or (exclusive and value == edge):
+        than = f"{words[1]} than" if exclusive else f"{words[1]} than or equal to"
+        out.append(Fault(INVALID, value, f"{NAME} in body should be {than} {_bound(value, bound)}"))
