@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ephemeral_castle.cli import wiring
-from ephemeral_castle.engine.context import StepContext
-from ephemeral_castle.errors import CastleError, Permanent, Refused
+from ephemeral_castle.engine import preflight
+from ephemeral_castle.errors import Permanent, Refused
 from ephemeral_castle.model.castle import Castle, Site, Verb
-from ephemeral_castle.model.step import Effect, Phase, Step
 from ephemeral_castle.spi.claims import Claim, claimed
 from ephemeral_castle.spi.driver import Check
 
@@ -31,16 +30,4 @@ def needed(castle: Castle, site: Site) -> list[Claim]:
 
 async def examined(castle: Castle, site: Site, shared: Shared) -> list[Check]:
     """The lines of every layer whose driver has something to say; a driver that cannot even look is a line, too."""
-    checks: list[Check] = []
-    for layer in site.layers:
-        driver: Any = shared.drivers[layer.driver]
-        if not hasattr(driver, "doctor"):
-            continue
-        step = Step(f"{layer.id}.look", layer.id, layer.driver, "look", "look", Phase.PREPARE, Effect.READ)
-        try:
-            checks += await driver.doctor(StepContext(shared, step, 1), needed(castle, site))
-        except CastleError as error:
-            mend = error.hints[-1] if error.hints else ""
-            fact = f"{error.message}: {error.why}".rstrip(": ")
-            checks.append(Check(f"layer {layer.id}", False, fact, mend, layer.id))
-    return checks
+    return await preflight.examined(shared, site.layers, needed(castle, site))

@@ -49,9 +49,9 @@ class Quiet:
 
     def note(self, kind: Kind, step: str = "", attempt: int = 0, /, **data: Any) -> None:
         """Keeps diagnostics only."""
-        del step, attempt
+        del attempt
         if kind is Kind.DIAGNOSTIC:
-            self.said.append(data)
+            self.said.append({**data, "step": step})
 
 
 async def survey(castle: Castle, site: Site) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ephemeral_castle.engine import drill
+from ephemeral_castle.engine import drill, preflight
 from ephemeral_castle.engine.context import Shared, StepContext
 from ephemeral_castle.engine.lineage import arrived, joined, sealed_layers, unsealed
 from ephemeral_castle.errors import CastleError, Refused
@@ -38,7 +38,11 @@ class OwnDriver:
         del options
         if request.verb is Verb.DRILL:
             return drill.plan(layer, request)
-        return [*self._sealing(layer, request), *self._new_life(layer, request), *self._recording(layer, request)]
+        steps = [*self._sealing(layer, request), *self._new_life(layer, request), *self._recording(layer, request)]
+        if request.verb is Verb.REBIRTH:
+            title = "ask what the castle stands on"
+            steps.insert(0, self._step(layer, "preflight", title, Phase.PREPARE, effect=Effect.READ))
+        return steps
 
     def _sealing(self, layer: Layer, request: Request) -> list[Step]:
         steps: list[Step] = []
@@ -120,6 +124,8 @@ class OwnDriver:
         match step.action:
             case drill.MAKE | drill.REMOVE:
                 return await drill.observe(step, ctx)
+            case "preflight":
+                return await preflight.observe(ctx, self._shared(ctx))
             case "writer":
                 return await self._see_writer(ctx)
             case "record-seal":
