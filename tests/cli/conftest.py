@@ -11,9 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 from tests import stories
 
+from ephemeral_castle.cli.heard import Heard
 from ephemeral_castle.cli.main import castle
 from ephemeral_castle.journal.reader import RunInfo
-from ephemeral_castle.model.castle import Budget, Castle, Layer, Role, Site, Treasury
+from ephemeral_castle.model.castle import Budget, Castle, Layer, Repository, Role, Site, Treasury
 from ephemeral_castle.model.events import RunStatus
 from ephemeral_castle.spi.driver import Check
 
@@ -58,6 +59,8 @@ class FakeWiring:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     survey_answer: dict[str, Any] = field(default_factory=lambda: {"castle": "here", "state": "up", "life": 4})
     checks: list[Check] = field(default_factory=lambda: [Check("root", True, "uid 0")])
+    heard: Heard = field(default_factory=Heard)
+    repository: Repository | None = None
     error: BaseException | None = None
     alive: bool = True
     note: str = ""
@@ -69,10 +72,10 @@ class FakeWiring:
         self.asked.append(("load", file))
         if self.error:
             raise self.error
-        layers = (Layer("machines", Role.GROUND, "podman"),)
+        layers = (Layer("machines", Role.GROUND, "podman", position=f"{file}:3:5"),)
         treasury = Treasury("castle-here", "here", server="here")
         sites = {"home": Site("home", layers), "away": Site("away", layers)}
-        return Castle("here", treasury, sites, Budget(rto=30.0, rpo=60.0))
+        return Castle("here", treasury, sites, Budget(rto=30.0, rpo=60.0), repository=self.repository)
 
     def castle_of_run(self, file: str, run: str | None) -> tuple[Castle, str]:
         return self.load_castle(file), self.note
@@ -120,6 +123,10 @@ class FakeWiring:
     async def doctor(self, castle: Castle | None, site: str | None) -> list[Check]:
         self.asked.append(("doctor", castle.name if castle else None))
         return self.checks
+
+    async def ask(self, castle: Castle, site: str | None, *, tree: bool) -> Heard:
+        self.asked.append(("ask", site, tree))
+        return self.heard
 
     def card(self, castle: Castle, site: str | None) -> dict[str, Any]:
         return {

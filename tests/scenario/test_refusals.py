@@ -128,3 +128,28 @@ def test_a_wiped_castle_that_is_resumed_asks_nothing_of_the_old_one() -> None:
     stage.assert_reborn()
     asked = {step for step, _ in stage.script.calls}
     assert asked.isdisjoint({"database.fence", "database.stop", "database.marker", "machines.destroy"})
+
+
+def test_a_treasury_that_ignores_conditions_was_found_out_by_two_runners_on_one_castle() -> None:
+    stage = Stage()
+    honest = stage.objects.create
+
+    async def careless(key: str, body: bytes) -> str:
+        return await (stage.objects.put if key.startswith(".castle-probe/") else honest)(key, body)
+
+    stage.objects.create = careless  # type: ignore[method-assign]
+    assert stage.play() is RunStatus.REFUSED
+    assert stage.view.exit_code == 9
+    assert "two runners could both hold this castle" in stage.error()["why"]
+    assert any("castle check" in hint for hint in stage.error()["hints"])
+    stage.assert_as_before()
+
+
+def test_a_resumed_run_asks_no_more_what_it_asked() -> None:
+    stage = Stage()
+    stage.play(Power(after_event=60))
+    asked = [each for each in stage.objects.calls if each[1].startswith(".castle-probe/")]
+    stage.play()
+    stage.assert_reborn()
+    assert asked
+    assert [each for each in stage.objects.calls if each[1].startswith(".castle-probe/")] == asked

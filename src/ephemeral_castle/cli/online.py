@@ -161,14 +161,14 @@ async def _look(castle: Castle, site: Site, opened: Opened, found: dict[str, Any
         return found | _elsewhere(castle, record)
     shared = shared_of(castle, site, opened, records, record)
     states: list[str] = []
-    for seen in await asyncio.gather(*(_look_at(shared, layer) for layer in site.layers)):
+    for seen in await asyncio.gather(*(look_at(shared, layer) for layer in site.layers)):
         _merge(found, seen, states)
     await asyncio.gather(*(driver.close() for driver in shared.drivers.values() if hasattr(driver, "close")))
     found["state"] = _verdict(states)
     return found
 
 
-async def _look_at(shared: Shared, layer: Layer) -> Mapping[str, Any]:
+async def look_at(shared: Shared, layer: Layer) -> Mapping[str, Any]:
     """One layer, where its driver can be asked."""
     driver: Any = shared.drivers[layer.driver]
     if not hasattr(driver, "look"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ephemeral_castle.cli.heard import Heard
     from ephemeral_castle.cli.watch import Reader
     from ephemeral_castle.model.castle import Castle, Verb
     from ephemeral_castle.model.checked import Checked, Explanation
@@ -70,6 +71,10 @@ class Wiring(Protocol):
 
     async def doctor(self, castle: Castle | None, site: str | None) -> Sequence[Check]:
         """Checks this computer and, with a castle, its treasury and keys."""
+        ...
+
+    async def ask(self, castle: Castle, site: str | None, *, tree: bool) -> Heard:
+        """Asks everything that the castle stands on; `tree`: whether its repository's files are wanted."""
         ...
 
     def card(self, castle: Castle, site: str | None) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ephemeral_castle.cli import begun, catalog
+from ephemeral_castle.cli.heard import Heard
 from ephemeral_castle.cli.places import keys_home, places
 from ephemeral_castle.definition.load import load
 from ephemeral_castle.engine import launch, planner
@@ -328,6 +329,13 @@ async def doctor(castle: Castle | None, site: str | None) -> Sequence[Check]:
     from ephemeral_castle.cli import online
 
     return await online.doctor(castle, None if castle is None else site_of(castle, site))
+
+
+async def ask(castle: Castle, site: str | None, *, tree: bool) -> Heard:
+    """What everything that the castle stands on says; see `cli.asking.ask`."""
+    from ephemeral_castle.cli import asking
+
+    return await asking.ask(castle, site_of(castle, site), tree=tree)
 
 
 def card(castle: Castle, site: str | None) -> Mapping[str, Any]:

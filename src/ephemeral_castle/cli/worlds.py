@@ -156,7 +156,8 @@ async def open_world(castle: Castle, site: Site, *, looking: bool = False) -> Op
         castle: the definition.
         site: where it stands.
         looking: only to read, in a moment: a treasury's server that runs is taken as it is, no bucket is made, a
-            treasury that does not answer is given up sooner, and the vault is read once.
+            treasury that does not answer is given up sooner, and the vault is read once. Where the castle has no corner
+            of this computer yet, none is made for a look at a treasury elsewhere.
 
     Raises:
         Denied: not root. Others: as key file, server or treasury say.
@@ -166,7 +167,9 @@ async def open_world(castle: Castle, site: Site, *, looking: bool = False) -> Op
     clock, exec_ = SystemClock(), LocalExec()
     keys = KeyFile.load(castle.treasury.keys)
     enclosure = enclosure_of(castle, site, where, exec_)
-    await enclosure.ensure()
+    makes = not looking or castle.treasury.server or await enclosure.exists()
+    if makes:
+        await enclosure.ensure()
     forwarders = Forwarders(exec_, clock, where.runtime / "forward")
     if not looking:
         await _reach(site, enclosure, forwarders)
@@ -175,7 +178,10 @@ async def open_world(castle: Castle, site: Site, *, looking: bool = False) -> Op
     if castle.treasury.server:
         endpoint, treasury = await kept_here(castle, where, clock, enclosure, forwarders, credentials, looking=looking)
     else:
-        endpoint = await _elsewhere(castle, keys, enclosure, forwarders)
+        endpoint, target = await outside(castle, keys)
+        if makes:
+            inside = f"{enclosure.gateway}:{INSIDE_PORT}"
+            await forwarders.ensure("treasury-out", Route(inside, target, listen_in=enclosure.name))
     objects = S3Objects(endpoint, credentials, clock, attempts=GLANCES if looking else ATTEMPTS)
     secrets = Secrets(keys, TreasuryVault(objects, keys, steady=looking))
     world = RealWorld(
@@ -302,13 +308,6 @@ async def kept_here(
     elif not server.runs:
         await server.ensure()
     return Endpoint(server.url, castle.treasury.bucket, castle.treasury.prefix, ca=server.ca), server
-
-
-async def _elsewhere(castle: Castle, keys: KeyFile, enclosure: CastleEnclosure, forwarders: Forwarders) -> Endpoint:
-    endpoint, target = await outside(castle, keys)
-    route = Route(f"{enclosure.gateway}:{INSIDE_PORT}", target, listen_in=enclosure.name)
-    await forwarders.ensure("treasury-out", route)
-    return endpoint
 
 
 async def outside(castle: Castle, keys: KeyFile) -> tuple[Endpoint, str]:

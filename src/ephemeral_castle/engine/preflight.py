@@ -21,6 +21,7 @@ from ephemeral_castle.spi.driver import Check, Context
 PATIENCE = 5.0  # seconds for each system: one that hangs is a line, and no hang
 MOST_SKEW = 300.0  # seconds; servers of S3 refuse signatures that are 15 minutes off, tokens and certificates sooner
 FOLDER = ".castle-probe/"
+FORGOTTEN = 3600.0  # seconds, after which a test object is one that a killed process left
 TREASURY = "treasury"
 UNSEEN = {"seen": False}  # `data` of a line that says nothing about what is there
 
@@ -100,13 +101,16 @@ async def _treasury(ctx: Context) -> list[Check]:
     first = await objects.create(key, b"1")
     try:
         kept = await _refused(objects.create(key, b"2"))
-        second = await objects.swap(key, b"3", first)
-        kept = kept and await _refused(objects.swap(key, b"4", first))
-        kept = kept and second != first
-        skew = [stat.modified - ctx.world.clock.now() async for stat in objects.list(key) if stat.modified]
+        if kept:
+            await objects.swap(key, b"3", first)
+            kept = await _refused(objects.swap(key, b"4", first))
+        now, there = ctx.world.clock.now(), [stat async for stat in objects.list(FOLDER)]
     finally:
         await objects.delete(key)
-    return [_conditions(kept=kept), *(_clock(each) for each in skew)]
+    for left in (stat for stat in there if stat.modified and now - stat.modified > FORGOTTEN):
+        await objects.delete(left.key)
+    skew = [stat.modified - now for stat in there if stat.key == key and stat.modified]
+    return [_conditions(kept=kept), *map(_clock, skew)]
 
 
 async def _refused(write: Awaitable[str]) -> bool:

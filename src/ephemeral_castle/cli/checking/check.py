@@ -5,17 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ephemeral_castle.cli.checking import baseline, stages
 from ephemeral_castle.cli.checking.asked import Asked
 from ephemeral_castle.cli.checking.catalogue import catalogue, require
 from ephemeral_castle.cli.checking.ignoring import without_ignored
 from ephemeral_castle.cli.checking.masks import Masks
-from ephemeral_castle.cli.checking.reading import Seen, single, tree
+from ephemeral_castle.cli.checking.reading import Seen, committed, single, tree
 from ephemeral_castle.cli.checking.targets import Targets, targets
 from ephemeral_castle.manifests.rules.rule import Setting
 from ephemeral_castle.model.checked import Checked, ordered
 from ephemeral_castle.model.finding import Finding, Mark, Severity
+
+if TYPE_CHECKING:
+    from ephemeral_castle.model.castle import Castle
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class _Looking:
     looked: list[str] = field(default_factory=list)
     objects: int = 0
     world: bool | None = None
+    looks: int = 0
+    living: frozenset[str] | None = None
 
     def asks(self, rule: str) -> bool:
         """Whether a rule is to look."""
@@ -51,7 +57,7 @@ class _Looking:
     def manifests(self, seen: Seen, name: str) -> None:
         """Runs all stages over a repository."""
         kubernetes = self.asked.kubernetes or Setting().kubernetes
-        situation = stages.Situation(Setting(kubernetes), self.asks)
+        situation = stages.Situation(Setting(kubernetes, self.living), self.asks)
         self.findings += stages.look(seen, situation)
         self.texts.update({stages.named(path, seen.prefix): text for path, text in seen.repository.texts.items()})
         self.objects += len(seen.repository.objects)
@@ -91,17 +97,40 @@ def _look(looking: _Looking, wanted: Targets) -> None:
 
 
 def _definition(looking: _Looking, wanted: Targets) -> None:
-    from ephemeral_castle.cli.checking.defined import RULE, defined, local_tree
+    from ephemeral_castle.cli.checking.defined import RULE, defined
 
     found = defined(wanted.definition)
     looking.looked.append(wanted.definition)
     looking.texts[wanted.definition] = found.text
     if looking.asks(RULE):
         looking.findings += found.findings
-    if found.castle is not None and not wanted.trees and not wanted.files:
-        lies = local_tree(found.castle)
-        if lies:
-            looking.manifests(tree(lies), lies)
+    if found.castle is not None:
+        _castle(looking, found.castle, wanted)
+
+
+def _castle(looking: _Looking, castle: Castle, wanted: Targets) -> None:
+    """The manifests of its repository, unless others were named, and the world."""
+    from ephemeral_castle.cli.checking.defined import local_tree, remote, site_of
+
+    alone = not wanted.trees and not wanted.files and not wanted.stdin
+    lies = local_tree(castle) if alone else ""
+    away = remote(castle) if alone and not lies else ""
+    looking.world = not looking.asked.offline and looking.asks("world")
+    heard = None
+    if looking.world:
+        from ephemeral_castle.cli.checking.world import listen
+
+        found, heard = listen(castle, site_of(castle, looking.asked.site), wanted.definition, tree=bool(away))
+        looking.findings += found
+        looking.living, looking.looks = heard.living, len(heard.checks)
+    if lies:
+        looking.manifests(tree(lies), lies)
+    elif heard is not None and heard.tree is not None:
+        looking.manifests(committed(heard.tree, away), away)
+    elif away and looking.asks("repository-unread"):
+        message = f"the manifests of {away}: nobody fetched them"
+        hints = ("castle check, without --offline",) if looking.asked.offline else ()
+        looking.findings.append(Finding("repository-unread", Severity.UNDECIDED, message, Mark(""), hints))
 
 
 def _checked(looking: _Looking, findings: Iterable[Finding]) -> Checked:
@@ -117,7 +146,7 @@ def _checked(looking: _Looking, findings: Iterable[Finding]) -> Checked:
         findings=sure,
         undecided=tuple(each for each in told if each.severity is Severity.UNDECIDED),
         lines=dict(_lines(sure, masks)),
-        counts={"file": len(looking.texts), "object": looking.objects},
+        counts={"file": len(looking.texts), "object": looking.objects, "look": looking.looks},
         rules={each.rule: catalogue()[each.rule] for each in told if each.rule in catalogue()},
         world=looking.world,
     )

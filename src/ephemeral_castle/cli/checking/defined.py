@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ephemeral_castle.errors import UsageError
 from ephemeral_castle.model.finding import Finding, Mark, Severity
 
 if TYPE_CHECKING:
     from ephemeral_castle.definition.diagnostic import Diagnostic
-    from ephemeral_castle.model.castle import Castle
+    from ephemeral_castle.model.castle import Castle, Site
 
 RULE = "definition"
 
@@ -45,6 +46,22 @@ def defined(file: str) -> Defined:
 def _finding(each: Diagnostic) -> Finding:
     severity = Severity.ERROR if each.severity.value == "error" else Severity.WARNING
     return Finding(RULE, severity, each.message, Mark(each.file, each.line, each.col, each.width), each.hints)
+
+
+def site_of(castle: Castle, name: str | None) -> Site:
+    """The chosen site, or the first.
+
+    Raises:
+        UsageError: the definition has none of that name.
+    """
+    if name is not None and name not in castle.sites:
+        raise UsageError(f"castle {castle.name} has no site `{name}`", hints=[f"its sites: {', '.join(castle.sites)}"])
+    return castle.site(name)
+
+
+def remote(castle: Castle) -> str:
+    """How the castle's repository is called, where it is no working tree here; "" where there is none."""
+    return f"{castle.repository.url} at {castle.repository.ref}" if castle.repository else ""
 
 
 def local_tree(castle: Castle) -> str:

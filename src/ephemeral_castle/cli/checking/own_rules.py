@@ -15,6 +15,13 @@ OWN = (
         "castle: here\nlayers: {}\n",
     ),
     Explanation(
+        "world",
+        "a system that the castle stands on would not carry another life",
+        "Everything that a rebirth asks before it destroys anything, asked now: treasury, repository, name servers, "
+        "certificates, cluster, this computer. Each has five seconds; one that is silent is told as not looked into. A "
+        "rebirth asks the same again and refuses. `--offline` asks nobody.",
+    ),
+    Explanation(
         "yaml",
         "a file is not YAML as the tools of Kubernetes read it",
         "A syntax error, a second key of one name, of which the later one would silently win, or a document that is no "
@@ -39,6 +46,12 @@ OWN = (
         "nothing-to-check",
         "nothing was there to look at",
         "No file with an object of Kubernetes in it. A check of nothing proves nothing; --strict does not pass it.",
+    ),
+    Explanation(
+        "repository-unread",
+        "the manifests of the castle's repository were not read",
+        "It lies elsewhere, and nobody fetched its revision: because of --offline, without root, or since its host "
+        "does not answer. `castle check DIRECTORY` looks at a checkout.",
     ),
     Explanation(
         "ignore-without-reason",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ephemeral_castle.cli.checking.disk import Disk, content
 from ephemeral_castle.manifests import load
-from ephemeral_castle.manifests.files import Files, Unreadable
+from ephemeral_castle.manifests.files import Files, Memory, Unreadable
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.model.finding import Finding, Mark, Severity
 
@@ -35,6 +35,12 @@ def tree(path: str) -> Seen:
     """Everything below a directory."""
     disk = Disk(path)
     return Seen(_repository(_contents(disk, _walk(disk, ""))), "" if path == "." else path)
+
+
+def committed(files: Mapping[str, bytes], name: str) -> Seen:
+    """The files of a revision. `name`: stands before every path."""
+    memory = Memory(files)
+    return Seen(_repository(_contents(memory, _walk(memory, ""))), name)
 
 
 def single(paths: Iterable[str], stdin: bytes | None) -> Seen:
