@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ephemeral_castle.drivers.kubeconfig import cluster as looking
+from ephemeral_castle.drivers.kubeconfig import ending
 from ephemeral_castle.drivers.kubeconfig.options import KubeconfigOptions
 from ephemeral_castle.errors import CastleError
 from ephemeral_castle.spi.claims import Claim
@@ -44,5 +45,15 @@ async def doctor(ctx: Context, cluster: Cluster, wanted: Sequence[Claim]) -> Seq
     return [
         Check(f"context {options.context}", True, f"{cluster.server}, cluster {uid}", "", SECTION),
         Check("version", False if fault else None if warning else True, fact, fault.hints[0] if fault else "", SECTION),
+        _key(ctx),
         Check("rights", not lacking, rights, "castle adopt --rbac" if lacking else "", SECTION),
     ]
+
+
+def _key(ctx: Context) -> Check:
+    """Whether the key outlives a run."""
+    at, now = ending.ends(looking.access(ctx)), ctx.world.clock.now()
+    short, soon = ending.ended(at, now, ctx.options), ending.warning(at, now, ctx.options)
+    if short is not None:
+        return Check("key", False, short.why, short.hints[0], SECTION)
+    return Check("key", None if soon else True, soon or "it outlives a run", "", SECTION)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from ephemeral_castle.drivers.kubeconfig import KubeconfigDriver
+from ephemeral_castle.drivers.kubeconfig import KubeconfigDriver, ending
 from ephemeral_castle.drivers.kubeconfig.options import KubeconfigOptions
 from ephemeral_castle.errors import Permanent, Refused
 from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Treasury, Verb
@@ -17,7 +20,10 @@ from ephemeral_castle.model.step import Effect, Phase, State
 from ephemeral_castle.spi.claims import Claim, claims
 from ephemeral_castle.spi.driver import Check, Context, Request
 from ephemeral_castle.spi.kubernetes import ClusterAccess, Ref
+from ephemeral_castle.spi.secret import Secret
+from ephemeral_castle.world.simulated import ManualClock
 from tests.guarded import GuardedCluster
+from tests.papers import Authority
 
 UID = "c0ffee00-0000-4000-8000-00000000000a"
 LAYER = Layer("cluster", Role.FOUNDATIONS, "kubeconfig")
@@ -38,7 +44,9 @@ class Stage:
         castle = Castle("home", Treasury("b", "home"), {"home": SITE}, path="/srv/home/castle.yaml")
         self.request = Request(verb, castle, SITE)
         self.options = KubeconfigOptions(context="home", uid=UID, file="k/config")
-        world = SimpleNamespace(kubeconfig=self.kubeconfig, kubernetes=lambda _: self.cluster)
+        self.clock = ManualClock()
+        self.access = ClusterAccess("https://home:6443", "ca")
+        world = SimpleNamespace(kubeconfig=self.kubeconfig, kubernetes=lambda _: self.cluster, clock=self.clock)
         self.fields: dict[str, Any] = {
             "world": world, "options": self.options, "layer": LAYER, "request": self.request, "life": 1,
             "claims": lambda: WANTED, "diagnostic": lambda severity, text: self.said.append(f"{severity}: {text}"),
@@ -46,7 +54,7 @@ class Stage:
 
     def kubeconfig(self, files: str, context: str, beside: str) -> ClusterAccess:
         self.read.append((files, context, beside))
-        return ClusterAccess("https://home:6443", "ca")
+        return self.access
 
     @property
     def ctx(self) -> Context:
@@ -72,7 +80,7 @@ def test_it_is_reached_by_the_kubeconfig_of_the_definition() -> None:
     stage = Stage()
     seen = stage.look()
     assert (seen.state, seen.facts["uid"]) == (State.REACHED, UID)
-    assert stage.read == [("k/config", "home", "/srv/home")]
+    assert set(stage.read) == {("k/config", "home", "/srv/home")}
 
 
 def test_a_context_that_leads_to_another_cluster_is_refused() -> None:
@@ -118,6 +126,7 @@ def test_doctor_tells_each_as_a_line() -> None:
     assert {title: each.ok for title, each in checks.items()} == {
         "context home": True,
         "version": True,
+        "key": True,
         "rights": False,
     }
     assert "patch deployments.apps in namespace data" in checks["rights"].fact
@@ -138,3 +147,38 @@ def test_a_cluster_that_was_only_opened_is_not_taken_for_the_one_that_is_meant()
         asyncio.run(stage.driver.cluster(stage.ctx, 1))
     stage.cluster.objects[SYSTEM]["metadata"]["uid"] = UID
     assert asyncio.run(stage.driver.cluster(stage.ctx, 1)) is stage.cluster
+
+
+HOUR, DAY = 3600.0, 86400.0
+
+
+def token(left: float, clock: ManualClock) -> Secret:
+    said = base64.urlsafe_b64encode(json.dumps({"exp": clock.now() + left}).encode()).decode().rstrip("=")
+    return Secret(f"e30.{said}.signature")
+
+
+@pytest.mark.parametrize(
+    ("left", "refused", "told"),
+    [(-HOUR, True, ""), (3 * HOUR, True, ""), (2 * DAY, False, "2 d"), (9 * DAY, False, "")],
+)
+def test_a_key_that_ended_between_two_lives(left: float, refused: bool, told: str) -> None:
+    stage = Stage()
+    stage.access = ClusterAccess("https://home:6443", "ca", token=token(left, stage.clock))
+    if refused:
+        with pytest.raises(Refused, match="does not outlive a run"):
+            stage.look()
+        assert stage.doctor()[2].ok is False
+        return
+    stage.look()
+    assert [told in text for text in stage.said] == ([True] if told else [])
+    assert stage.doctor()[2].ok is (None if told else True)
+
+
+def test_the_end_of_a_client_certificate_is_known_and_nothing_is_guessed_of_others() -> None:
+    paper = Authority().client("castle")
+    ends = ending.ends(ClusterAccess("https://home:6443", "ca", paper.certificate, Secret(paper.key)))
+    assert ends is not None
+    assert 0 < ends - datetime.now(UTC).timestamp() <= 2 * DAY
+    for text in ("opaque", "a.b.c", "e30.e30.x", "e30.W10.x", "e30.!!.x"):
+        assert ending.ends(ClusterAccess("https://home:6443", "ca", token=Secret(text))) is None
+    assert ending.ends(ClusterAccess("https://home:6443", "ca", certificate="no certificate")) is None
