@@ -377,6 +377,7 @@ class World(Protocol):
     def computer(self) -> Mapping[str, Any]:
         """Facts of this computer.
 
-        `id` (machine id), `host`, `boot` (boot id), `memory_total`, `memory_available` (bytes), `cpus`.
+        `id` (machine id), `host`, `boot` (boot id), `memory_total`, `memory_available`, `disk_available` (bytes),
+        `cpus`.
         """
         ...

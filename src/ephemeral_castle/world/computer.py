@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import uuid
 from pathlib import Path
 from typing import Any
@@ -26,18 +27,20 @@ def computer(identity: str = "", *, root: Path = Path("/"), home: Path = HOME) -
 
     Returns:
         `id`, `host`, `boot` (changes with every boot), `memory_total` and `memory_available` (bytes, never more than
-        the cgroup of this process may use), `cpus`.
+        the cgroup of this process may use), `disk_available` (bytes free where castles are kept), `cpus`.
 
     Raises:
         Damaged: the kept id is empty.
     """
     total, available = memory(root)
+    known = identity or computer_id(home, root)
     return {
-        "id": identity or computer_id(home, root),
+        "id": known,
         "host": platform.node(),
         "boot": _text(root / "proc/sys/kernel/random/boot_id"),
         "memory_total": total,
         "memory_available": available,
+        "disk_available": shutil.disk_usage(home if home.exists() else root).free,
         "cpus": len(os.sched_getaffinity(0)),
     }
 

@@ -33,6 +33,7 @@ def test_facts(root):
     assert facts["memory_total"] == 4096000 * 1024
     assert facts["memory_available"] == 2048000 * 1024
     assert facts["cpus"] >= 1
+    assert facts["disk_available"] > 0
 
 
 def test_identity_can_be_played(root):

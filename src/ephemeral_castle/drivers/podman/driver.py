@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ephemeral_castle.drivers.podman import memory, mounts
+from ephemeral_castle.drivers.podman import disk, memory, mounts
 from ephemeral_castle.drivers.podman.fleet import Fleet, Planned, Seen
 from ephemeral_castle.drivers.podman.images import recipe_of
 from ephemeral_castle.drivers.podman.later import Later
@@ -197,6 +197,7 @@ class PodmanDriver:
     async def _check(self, fleet: Fleet, ctx: Context) -> Observation:
         wanted, total = memory.check(ctx)
         await mounts.check(ctx)
+        disk.check(ctx)
         containers, volumes = await fleet.everything()
         strangers = fleet.strangers([*containers, *volumes], ctx.life)
         if strangers:
