@@ -109,7 +109,7 @@ class Examination(Operated):
         place = self.operated(old=True)
         why = await heeded(own.cluster, self.guard(old=True))
         fact = why or "a birth that contradicts the record was refused (dry run)"
-        mend = "castle raise writes it anew"
+        mend = "castle raise, which writes it anew"
         return [self._line("lock", not why, f"{place.namespace}/{place.name}: {fact}", mend)]
 
     async def _credentials(self, own: Own) -> list[Check]:
