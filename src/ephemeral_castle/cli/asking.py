@@ -140,7 +140,7 @@ async def _standing(shared: Shared, record: Record) -> list[Check]:
         elif isinstance(seen, BaseException):
             raise seen
         else:
-            checks += _alarms(layer, seen)
+            checks += list(_alarms(layer, seen)) or [Check("status", True, "no alarm", "", layer.id)]
     return checks
 
 

@@ -78,7 +78,7 @@ def _looks(shared: Shared, step: Step) -> bool:
 
 async def _seen(shared: Shared, step: Step) -> list[Check]:
     seen: Observation = await shared.drivers[step.driver].observe(step, StepContext(shared, step, 1))
-    return [_check(step, seen)]
+    return [] if seen.state is State.NOT_REACHED else [_check(step, seen)]  # then only the act of a run can tell
 
 
 def _check(step: Step, seen: Observation) -> Check:
@@ -88,7 +88,7 @@ def _check(step: Step, seen: Observation) -> Check:
         case State.FOREIGN:
             return Check(step.title, False, seen.detail, "", step.layer)
         case _:
-            return Check(step.title, None, seen.detail or "only a run can tell", "", step.layer, UNSEEN)
+            return Check(step.title, None, seen.detail or "it cannot be seen", "", step.layer, UNSEEN)
 
 
 async def treasury(ctx: Context) -> list[Check]:

@@ -67,12 +67,14 @@ def test_what_would_refuse_a_run_blocks(answer):
     assert check.mend == "".join(answer.hints)
 
 
-@pytest.mark.parametrize(
-    "answer", [Unreachable("no answer"), Observation(State.UNKNOWN), Observation(State.NOT_REACHED)]
-)
+@pytest.mark.parametrize("answer", [Unreachable("no answer"), Observation(State.UNKNOWN)])
 def test_what_cannot_be_seen_is_neither_well_nor_wrong(answer):
     (check,) = looked(answer)
     assert (check.ok, check.data) == (None, {"seen": False})
+
+
+def test_a_look_that_is_made_by_the_act_of_a_run_says_nothing():
+    assert looked(Observation(State.NOT_REACHED)) == []
 
 
 def test_what_is_somebody_elses_blocks():
