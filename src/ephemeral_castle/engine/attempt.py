@@ -70,6 +70,7 @@ class Attempt:
         self.observing = 0.0
         self.how = How.ACTED
         self.announced = bool(shared.view.intents_of(step.id))  # by an earlier attempt: it may have acted
+        self.trouble: Transient | None = None  # what the last try ended with
         self.again = False  # a finished step is looked at: its events belong to the attempt that ended
         self._limit = asyncio.timeout(None)
 
@@ -136,6 +137,7 @@ class Attempt:
             try:
                 return await once()
             except Transient as error:
+                self.trouble = error
                 if not patience.lasts(error) and tried >= policy.attempts:
                     raise
                 delay = error.retry_after
@@ -254,11 +256,16 @@ class Attempt:
         )
 
     def _too_late(self) -> CastleError:
-        last = self.shared.view.steps[self.step.id].detail
+        """With what was seen last, and what the last try ended with: the next one was cut short, and says nothing."""
+        last, before = self.shared.view.steps[self.step.id].detail, self.trouble
+        said = [before.message, before.why] if before else []
+        log = f"castle logs --step {self.step.id.replace('.', '/', 1)}"
         return Permanent(
             f"{self.step.title}: not done within {self.step.deadline:g} s",
-            why=last or "no answer in time",
-            hints=[f"castle logs --step {self.step.id.replace('.', '/', 1)}", "castle resume"],
+            where=before.where if before else "",
+            why="; ".join(dict.fromkeys(filter(None, [last, *said]))) or "no answer in time",
+            state=before.state if before else "",
+            hints=list(dict.fromkeys([*(before.hints[:-1] if before else ()), log, "castle resume"])),
         )
 
     def _note(self, kind: Kind, **data: Any) -> None:

@@ -61,3 +61,11 @@ def test_what_may_pass_in_a_moment_has_its_few_tries() -> None:
     found, after, _ = ended(60.0, patience=0.0)
     assert found.outcome is Outcome.FAILED
     assert after < 5.0
+
+
+def test_a_deadline_hid_what_the_tries_before_it_had_ended_with() -> None:
+    """The last try was cut short while it looked, and all that was said was what that look had seen."""
+    found, _, _ = ended(1e6, patience=0.0, deadline=1.5)
+    assert found.error is not None
+    assert found.error.message == "source: not done within 1.5 s"
+    assert "the webhook does not answer" in found.error.why

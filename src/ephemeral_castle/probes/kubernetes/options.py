@@ -36,4 +36,5 @@ class KubernetesOptions(Options):
     )
     image: str = Field(default="docker.io/library/busybox:1.35.0", description="image with sh, nslookup, nc and httpd")
     domain: str = Field(default="cluster.local", description="domain of the cluster's names")
-    timeout: Duration = Field(default=60.0, description="longest wait for all of it")
+    # kube-proxy tries again 30 s after a change that nftables refused, as it does to one that was just started anew
+    timeout: Duration = Field(default=120.0, description="longest wait for all of it")
