@@ -12,7 +12,7 @@ from ephemeral_castle.spi.driver import Request
 from ephemeral_castle.spi.names import split_server
 from ephemeral_castle.spi.world import TreasuryAccess
 
-TREASURY = "treasury"  # option of a layer of foundations: ADDRESS:PORT at which its pods find the treasury
+TREASURY = "treasury"  # option of a layer of foundations: where its pods find the treasury, see `way`
 PORT = 443
 
 
@@ -46,13 +46,16 @@ def raised_here(request: Request) -> bool:
 
 
 def way(request: Request, access: TreasuryAccess) -> Way:
-    """For the pods of the site's cluster; `check` has seen that there is one."""
+    """For the pods of the site's cluster; `check` has seen that there is one.
+
+    What the foundations tell is ADDRESS:PORT, or NAME:PORT of a name that their own DNS knows.
+    """
     if raised_here(request):
         return Way(access.host, access.port, "")
     told = _told(request)
     if told:
         address, port = split_server(told)
-        return Way(access.host, port, address)
+        return Way(access.host, port, address) if _is_address(address) else Way(address, port, "")
     parts = urlsplit(request.castle.treasury.endpoint)
     host = parts.hostname or ""
     return Way(access.host, parts.port or PORT, host if _is_address(host) else "")

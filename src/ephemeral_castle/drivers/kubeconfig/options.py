@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Annotated
 
@@ -23,8 +22,8 @@ def _uid(text: str) -> str:
 
 def _server(text: str) -> str:
     try:
-        host, _ = split_server(text) if text else ("127.0.0.1", 0)
-        ipaddress.ip_address(host)
+        if text:
+            split_server(text)
     except ValueError:
         raise refusal("is no ADDRESS:PORT", "write it like `192.168.1.10:9000`") from None
     return text
@@ -39,7 +38,8 @@ class KubeconfigOptions(Options):
         "A context that leads to another cluster is refused",
     )
     treasury: Annotated[str, AfterValidator(_server)] = Field(
-        default="", description="where pods find the treasury, as ADDRESS:PORT; empty: at its `endpoint`",
+        default="", description="where pods find the treasury, as ADDRESS:PORT, or NAME:PORT of a name that their "
+        "own DNS knows and its certificate bears; empty: at its `endpoint`",
         examples=["192.168.1.10:9000"],
     )  # fmt: skip
     file: str = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from ephemeral_castle.drivers.postgres.listing import repository_path
 from ephemeral_castle.drivers.postgres.part import Part
 from ephemeral_castle.postgres.leftovers import aborted
 
@@ -15,7 +16,7 @@ async def clear(part: Part) -> list[str]:
 
     Only while no backup runs: one that is being made looks the same.
     """
-    folder = f"pgbackrest/{part.layer}/backup/{part.layout.stanza}/"
+    folder = f"{repository_path(part)}/backup/{part.layout.stanza}/"
     objects = part.ctx.world.objects
     names = [stat.key.removeprefix(folder) async for stat in objects.list(folder)]
     labels = aborted(names)

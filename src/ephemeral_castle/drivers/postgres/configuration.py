@@ -6,6 +6,7 @@ import hashlib
 import secrets
 
 from ephemeral_castle.drivers.postgres.part import Part
+from ephemeral_castle.drivers.postgres.whereabouts import folder
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.postgres.bouncer import PgBouncer, PoolMode, render_pgbouncer, render_userlist
@@ -98,7 +99,7 @@ async def pgbackrest_conf(part: Part, access: Access, life: int, *, create: bool
         region=treasury.region,
         host=host,
         port=port,
-        path=f"/{treasury.prefix}/pgbackrest/{part.layer}",
+        path=f"/{treasury.prefix}/{folder(part.ctx.layer)}",
         key=key,
         key_secret=value.reveal(),
         cipher_pass=cipher.reveal(),

@@ -11,6 +11,7 @@ from ephemeral_castle.drivers.postgres.image import POSTGRES
 from ephemeral_castle.drivers.postgres.layout import layout_for
 from ephemeral_castle.drivers.postgres.look import look
 from ephemeral_castle.drivers.postgres.options import PostgresOptions
+from ephemeral_castle.drivers.postgres.whereabouts import folder
 from ephemeral_castle.model.castle import Layer
 from ephemeral_castle.model.step import Observation, Step
 from ephemeral_castle.spi.claims import Claim
@@ -43,7 +44,7 @@ class PostgresDriver:
 
     def rights(self, layer: Layer, /) -> Rights:
         """Backups and archive of its stanza. pgBackRest deletes `latest` and a manifest's copy to write them anew."""
-        base = f"pgbackrest/{layer.id}"
+        base = folder(layer)
         stanza = layout_for(layer.driver).stanza
         backups = f"{base}/backup/{stanza}"
         replaced = (f"{backups}/latest", f"{backups}/*/backup.manifest.copy")

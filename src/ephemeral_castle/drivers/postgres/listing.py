@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ephemeral_castle.drivers.postgres.part import Part
+from ephemeral_castle.drivers.postgres.whereabouts import folder
 
 
 def repository_path(part: Part) -> str:
     """Key prefix of the repository below the castle's prefix."""
-    return f"pgbackrest/{part.layer}"
+    return folder(part.ctx.layer)
 
 
 async def listed(part: Part, start: str = "") -> list[str]:

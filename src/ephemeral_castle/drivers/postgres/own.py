@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ephemeral_castle.drivers.postgres.shape import LAYER, LIFE, PART
 from ephemeral_castle.errors import Conflict, Refused
@@ -19,17 +19,25 @@ class Own:
         cluster: the API server.
         marks: labels that all of it carries.
         namespace: where it lies.
+        taken: whether an object without marks was taken over, by a person's word.
     """
 
-    def __init__(self, cluster: Cluster, marks: Mapping[str, str], namespace: str) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        marks: Mapping[str, str],
+        namespace: str,
+        taken: Callable[[Manifest], bool] = lambda _: False,
+    ) -> None:
         self.cluster = cluster
         self.marks = marks
         self.namespace = namespace
+        self._taken = taken
 
     def has(self, found: Manifest) -> bool:
-        """Whether an object carries the marks."""
+        """Whether an object carries the marks, or was taken over."""
         labels = found["metadata"].get("labels") or {}
-        return all(labels.get(key) == value for key, value in self.marks.items())
+        return all(labels.get(key) == value for key, value in self.marks.items()) or self._taken(found)
 
     async def get(self, api: str, kind: str, name: str) -> Manifest | None:
         """An object of the namespace, or None.

@@ -36,12 +36,12 @@ class Roles(Part):
             await session.ask(marker.CREATE)
         unknown = await self.logins()
         if self.ctx.request.adopt:
-            await self._missing_databases()
+            await self.missing_databases()
         for name in unknown:
             self.ctx.diagnostic("warning", f"login role `{name}` came back with the data, but not from the definition")
         await session.ask(marker.insert_life(self.ctx.life, self.ctx.record.id))
         users = sorted(self.options.users)
-        facts = {"users": users, "unknown": unknown, f"home:{self.layer}": await self._lineage()}
+        facts = {"users": users, "unknown": unknown, f"home:{self.layer}": await self.lineage_of()}
         return Observation(REACHED, f"{len(users)} users", facts)
 
     async def logins(self) -> list[str]:
@@ -55,7 +55,7 @@ class Roles(Part):
             await session.ask(text)
         return list(state["unknown"])
 
-    async def _missing_databases(self) -> None:
+    async def missing_databases(self) -> None:
         """An adopted cluster may lack databases of the definition: they are made empty, and that is said."""
         session = await self.session()
         there = await session.json(sql.DATABASES)
@@ -64,7 +64,7 @@ class Roles(Part):
                 await session.ask(roles.create_database(name, database.owner))
                 self.ctx.diagnostic("warning", f"database `{name}` was not in the adopted repository: made, empty")
 
-    async def _lineage(self) -> dict[str, Any]:
+    async def lineage_of(self) -> dict[str, Any]:
         """What the record keeps of the new life, so that any computer knows its own database again."""
         session = await self.session()
         mark = await session.json(sql.MARK)

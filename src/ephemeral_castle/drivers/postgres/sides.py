@@ -7,6 +7,7 @@ from typing import Any
 
 from ephemeral_castle.drivers.postgres.listing import is_empty, listed
 from ephemeral_castle.drivers.postgres.part import PRESENT, Part
+from ephemeral_castle.drivers.postgres.whereabouts import folder
 from ephemeral_castle.errors import CastleError, Permanent, Unreachable
 from ephemeral_castle.postgres import datadir
 from ephemeral_castle.postgres.chain import Chain, chain
@@ -19,7 +20,7 @@ from ephemeral_castle.postgres.states import ClusterState, Intent, Lineage, Reco
 
 def path_of(part: Part) -> str:
     """The repository's path in the bucket, as pgBackRest has it."""
-    return f"/{part.ctx.world.access.prefix}/pgbackrest/{part.layer}"
+    return f"/{part.ctx.world.access.prefix}/{folder(part.ctx.layer)}"
 
 
 async def old_treasure(part: Part) -> OldTreasure:

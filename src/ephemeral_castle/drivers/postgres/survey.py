@@ -11,7 +11,7 @@ from ephemeral_castle.drivers.postgres.digests import open_sessions
 from ephemeral_castle.drivers.postgres.part import PRESENT, Part
 from ephemeral_castle.drivers.postgres.prove import control_outside, repository
 from ephemeral_castle.drivers.postgres.sides import followed, odd_one, old_treasure, recorded, repo_state
-from ephemeral_castle.drivers.postgres.whereabouts import elsewhere
+from ephemeral_castle.drivers.postgres.whereabouts import elsewhere, folder
 from ephemeral_castle.errors import CastleError, Refused
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Observation
@@ -38,7 +38,9 @@ class Survey(Part):
         """Looks at repository and database, and decides."""
         info, _ = await asyncio.gather(repository(self), self._wake())
         await self._odd(info, self.facts("revive").get("odd"))
-        if self.ctx.request.verb is Verb.RAISE and self._stands_here():
+        if (taken := await self.taken_over(info)) is not None:
+            facts = taken
+        elif self.ctx.request.verb is Verb.RAISE and self._stands_here():
             facts = await self._standing(info)
         else:
             facts = await self._presence(info)
@@ -51,6 +53,11 @@ class Survey(Part):
         shown = {key: value for key, value in facts.items() if key not in ("seal", "reason")}
         self.ctx.decided(self._word(facts), reason, **shown)
         return Observation(REACHED, reason, facts)
+
+    async def taken_over(self, info: RepoInfo) -> dict[str, Any] | None:
+        """What a raise finds that takes a living database over; None where there is none to be taken."""
+        del info
+        return None
 
     def _word(self, facts: Mapping[str, Any]) -> str:
         """The decision in one word. What stands is restored only after its end, and by two verbs."""
@@ -272,4 +279,4 @@ class Survey(Part):
 
     def _where(self) -> str:
         access = self.ctx.world.access
-        return f"s3://{access.bucket}/{access.prefix}/pgbackrest/{self.layer}, stanza {self.layout.stanza}"
+        return f"s3://{access.bucket}/{access.prefix}/{folder(self.ctx.layer)}, stanza {self.layout.stanza}"

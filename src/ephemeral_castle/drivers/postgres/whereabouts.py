@@ -1,4 +1,4 @@
-"""In which cluster a database stands: what the record keeps of it, and whether the cluster that is asked is that one.
+"""Where a database's repository lies, in which cluster it stands, and whether the cluster that is asked is that one.
 
 A context and a site are names that a definition may give to another cluster at any time; what the other one does not
 hold proves nothing of the life that stands in the first.
@@ -14,9 +14,15 @@ from ephemeral_castle.spi.kubernetes import Cluster, Ref
 from ephemeral_castle.spi.ways import raised_here
 
 if TYPE_CHECKING:
+    from ephemeral_castle.model.castle import Layer
     from ephemeral_castle.spi.driver import Context
 
 UID, STAYS, SITE = "cluster_uid", "cluster_stays", "site"  # keys of the lineage
+
+
+def folder(layer: Layer) -> str:
+    """The folder of a database's repository below the treasury's prefix; one that was adopted may lie elsewhere."""
+    return str(layer.options.get("repository") or f"pgbackrest/{layer.id}")
 
 
 async def told(ctx: Context) -> Mapping[str, Any]:

@@ -45,7 +45,12 @@ def cluster(life: int, **more: Any) -> Manifest:
               "usersRevision": "a", "proxy": {"pgBouncer": {"postgresRevision": "b"}}}  # fmt: skip
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     instances = [{"name": "a", "replicas": 1, "dataVolumeClaimSpec": claim}]
-    spec = {"postgresVersion": 17, "instances": instances, "backups": {"pgbackrest": {"global": {"repo1-path": "/p"}}}}
+    spec = {
+        "postgresVersion": 17,
+        "instances": instances,
+        "proxy": {"pgBouncer": {}},
+        "backups": {"pgbackrest": {"global": {"repo1-path": "/p"}}},
+    }
     base: dict[str, Any] = {"labels": marks(life), "spec": spec, "status": status}
     return named("PostgresCluster", "db", f"{GROUP}/v1beta1", **{**base, **more})
 

@@ -28,7 +28,7 @@ async def begin(part: Operated) -> None:
     own = await part.operated().own()
     await asyncio.gather(_credentials(part, own), hand_over(part, own))
     if part.wishes.by == "git":
-        await _answer(part, own)
+        await answer(part, own)
         await _applied(part, own)
         return
     there = await own.look(part.operated().ref)
@@ -86,7 +86,7 @@ def _filled(found: Manifest | None) -> Readiness:
     return Readiness(Stage.READY)
 
 
-async def _answer(part: Operated, own: Own) -> None:
+async def answer(part: Operated, own: Own) -> None:
     """The ConfigMap that the tree reads. It does not change in a life, and other databases' words in it stay."""
     namespace, _, name = part.wishes.life.partition("/")
     ref = Ref("v1", "ConfigMap", name, namespace)

@@ -39,4 +39,5 @@ def wanted(options: PgoOptions, request: Request) -> Sequence[Claim]:
     ]
     if options.by == "git":
         found += claims("", "configmaps", "get create patch delete", options.life.partition("/")[0])
+        found += claims("kustomize.toolkit.fluxcd.io", "kustomizations", "get")
     return found + (claims("", "nodes", "list") if options.expose == "nodeport" else [])

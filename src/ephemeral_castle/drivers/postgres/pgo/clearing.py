@@ -9,7 +9,7 @@ from ephemeral_castle.drivers.postgres.own import Own
 from ephemeral_castle.drivers.postgres.pgo import seen
 from ephemeral_castle.drivers.postgres.pgo.locking import ACTIVE, locked
 from ephemeral_castle.drivers.postgres.pgo.part import Operated
-from ephemeral_castle.drivers.postgres.pgo.vocabulary import API, KIND, where
+from ephemeral_castle.drivers.postgres.pgo.vocabulary import API, KIND, users, where
 from ephemeral_castle.errors import Permanent, Transient
 from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.kubernetes import Manifest, Readiness, Ref, Stage
@@ -17,7 +17,8 @@ from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 PATIENCE = 600.0  # seconds for the operator to end it: its finalizer stops every server in order
 CLAIM = ("v1", "PersistentVolumeClaim")
-MADE = (("apps/v1", "Deployment"), ("v1", "Secret"))  # castle's own
+SECRET = ("v1", "Secret")
+MADE = (("apps/v1", "Deployment"), SECRET)  # castle's own
 
 
 class Listing(Operated):
@@ -27,13 +28,17 @@ class Listing(Operated):
         """Lists; namespace, operator and definition are never among them."""
         place = self.operated(old=True)
         own = await place.own()
-        await place.cluster()  # one of that name that is not ours is refused
-        clusters = await own.all(KIND, API)
+        mine = await place.cluster()  # one of that name that is not ours is refused
+        ours = [*([mine] if mine else []), *await own.all(KIND, API)]
+        clusters = list({str(each["metadata"]["uid"]): each for each in ours}.values())
         found = [_entry(API, KIND, each) for each in clusters]
         for each in clusters:
             claims = await own.cluster.list(*CLAIM, place.namespace, labels=where(str(each["metadata"]["name"])))
             self._tell_repositories(each)
             found += [_entry(*CLAIM, claim) for claim in claims]
+            # Of users: while one of them is there, the next life would take it for its own, and lose it a moment later.
+            kept = await own.cluster.list(*SECRET, place.namespace, labels=users(str(each["metadata"]["name"])))
+            found += [_entry(*SECRET, secret) for secret in kept if not own.has(secret)]
         for api, kind in MADE:
             found += [_entry(api, kind, each) for each in await own.all(kind, api)]
         if self.facts("inventory").get("inventory", found) != found:

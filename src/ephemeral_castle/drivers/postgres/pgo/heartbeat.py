@@ -50,6 +50,8 @@ class Heartbeat(Operated):
 
     async def observe(self) -> Observation:
         """By its Deployment, made from what is wanted now, and by a beat of late."""
+        if self.survey.get("taken"):
+            return Observation(REACHED, waived="a cluster that is taken over is left as it is; castle raise begins it")
         if not await self.made():
             return Observation(NOT_REACHED, "no heartbeat of this form")
         return await self._seen(self.ctx.world.clock.now() - 3 * self.options.heartbeat)

@@ -13,6 +13,7 @@ from ephemeral_castle.spi.units import Size
 
 USER = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 LONGEST = 37  # characters of a cluster's name: the operator puts more behind it, and a label takes 63
+FOLDER = re.compile(r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$")
 MAP = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")
 
 
@@ -20,6 +21,12 @@ def _map(text: str) -> str:
     if MAP.fullmatch(text):
         return text
     raise refusal("a ConfigMap is named NAMESPACE/NAME", "such as `flux-system/castle-life`")
+
+
+def _folder(text: str) -> str:
+    if not text or FOLDER.fullmatch(text):
+        return text
+    raise refusal("a folder below the treasury's is named without `/` around it", "such as `repo1` or `backups/db`")
 
 
 class PgoOptions(ServerOptions):
@@ -42,6 +49,11 @@ class PgoOptions(ServerOptions):
         default=None,
         description="Secret with the key `s3.conf` that somebody else makes (an ExternalSecret); castle makes it when "
         "not given",
+    )
+    repository: Annotated[str, AfterValidator(_folder)] = Field(
+        default="",
+        description="folder of the repository below the treasury's, where a PostgresCluster that is taken over has it; "
+        "`pgbackrest/LAYER` when not given",
     )
     size: Size = Field(default=10737418240, description="size of the volume with the data")
     storage_class: KubernetesName | None = Field(

@@ -9,9 +9,11 @@ from ephemeral_castle.drivers.postgres.pgo.heartbeat import Heartbeat
 from ephemeral_castle.drivers.postgres.pgo.home import Home, Promote
 from ephemeral_castle.drivers.postgres.pgo.locking import Lock
 from ephemeral_castle.drivers.postgres.pgo.service import Backup, BackupAfter, BackupNow, Fence, Pooler, Roles, Shut
+from ephemeral_castle.drivers.postgres.pgo.taking import Survey
 
 PARTS = {
     **SHARED,
+    "survey": Survey,
     "lock": Lock,
     "home": Home,
     "promote": Promote,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from ephemeral_castle.drivers.postgres.configuration import secret
 from ephemeral_castle.drivers.postgres.pgo import manifests
-from ephemeral_castle.drivers.postgres.pgo.vocabulary import PGUSER, ROLE, where
+from ephemeral_castle.drivers.postgres.pgo.vocabulary import PGUSER, users
 from ephemeral_castle.spi.kubernetes import Ref
+from ephemeral_castle.spi.secret import Secret
 
 if TYPE_CHECKING:
     from ephemeral_castle.drivers.postgres.own import Own
@@ -38,6 +39,16 @@ async def hand_over(part: Operated, own: Own) -> list[str]:
     return mended
 
 
+async def learn(part: Operated, own: Own) -> None:
+    """Castle's secrets hold the passwords that a living cluster's Secrets hold, where castle knew of none."""
+    there = await _known(part, own)
+    for user in part.options.users:
+        name = f"{part.layer}/user/{user}"
+        coded = (there.get(user, {}).get("data") or {}).get("password", "")
+        if coded and await part.ctx.secrets.get(name) is None:
+            await part.ctx.secrets.put(name, Secret(base64.b64decode(coded).decode()))
+
+
 async def others(part: Operated, own: Own) -> list[str]:
     """Users whose Secret is missing, or holds another password than castle's."""
     there = await _known(part, own)
@@ -57,8 +68,7 @@ async def unset(part: Operated, own: Own) -> list[str]:
 
 async def _known(part: Operated, own: Own) -> dict[str, Manifest]:
     place = part.operated()
-    labels = f"{where(place.name)},{ROLE}=pguser"
-    found = await own.cluster.list("v1", "Secret", place.namespace, labels=labels)
+    found = await own.cluster.list("v1", "Secret", place.namespace, labels=users(place.name))
     return {str((each["metadata"].get("labels") or {}).get(PGUSER, "")): each for each in found}
 
 

@@ -18,6 +18,7 @@ from ephemeral_castle.drivers.postgres.pod import ROOM
 from ephemeral_castle.drivers.postgres.session import Session
 from ephemeral_castle.drivers.postgres.shape import LAYER, LIFE
 from ephemeral_castle.errors import CastleError, NotFound, Refused, Transient, Unreachable
+from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.postgres.states import Absent, ClusterState
 from ephemeral_castle.spi import marks
 from ephemeral_castle.spi.driver import Context
@@ -39,7 +40,9 @@ class PgoPlace:
         self.options: PgoOptions = ctx.options
         self.layer = ctx.layer.id
         self.life = ctx.old_life if old else ctx.life
-        known: Mapping[str, Any] = ctx.record.lineage.get(self.layer, {}) if old else {}
+        lineage: Mapping[str, Any] = ctx.record.lineage.get(self.layer, {})
+        known = lineage if old else {}
+        self.uid = str(lineage.get("uid") or "") if lineage.get("life") == self.life else ""
         self.namespace = str(known.get("namespace") or self.options.namespace)
         self.name = str(known.get("cluster") or self.options.cluster or self.layer)
 
@@ -65,7 +68,14 @@ class PgoPlace:
         except CastleError as error:  # its absence, or a closed door, is no word on the data: they may lie on a node
             why = error.why or str(error)
             raise Unreachable(f"the cluster of database `{self.layer}` cannot be asked", why=why) from error
-        return Own(cluster, self.marks(), self.namespace)
+        return Own(cluster, self.marks(), self.namespace, self._taken)
+
+    def _taken(self, found: Manifest) -> bool:
+        """Whether it is the PostgresCluster that castle took over, by its uid; or takes over in this very run."""
+        if self.uid:
+            return bool(found["metadata"].get("uid") == self.uid)
+        mine = Ref.of({"apiVersion": API, "kind": KIND, **found}) == self.ref
+        return mine and taking_over(self.ctx) and marks.MARK not in (found["metadata"].get("labels") or {})
 
     async def state(self, *, pooler: bool = False) -> str:
         """By the operator's objects."""
@@ -73,7 +83,8 @@ class PgoPlace:
         if pooler:
             deployment = await own.cluster.get(Ref("apps/v1", "Deployment", f"{self.name}-pgbouncer", self.namespace))
             if deployment is None:
-                return ABSENT
+                pooled = seen.pooled(await self._cluster(own))
+                return ABSENT if pooled else seen.state_of(*await self._seen(own))
             ready = int(deployment.get("status", {}).get("readyReplicas", 0)) > 0
             return pods.STOPPED if not pods.wanted(deployment) else RUNNING if ready else pods.STARTING
         return seen.state_of(*await self._seen(own))
@@ -155,8 +166,9 @@ class PgoPlace:
             await own.cluster.patch(ref, {"spec": {"replicas": 1}})
 
     async def door(self) -> Door:
-        """PgBouncer's Service, whatever kind it is."""
-        own, name = await self.own(), f"{self.name}-pgbouncer"
+        """PgBouncer's Service, whatever kind it is; the server's own where a cluster has no PgBouncer."""
+        own = await self.own()
+        name = f"{self.name}-{'pgbouncer' if seen.pooled(await self._cluster(own)) else 'ha'}"
         service = await own.cluster.get(Ref("v1", "Service", name, self.namespace))
         if service is None:
             raise NotFound(f"there is no Service {self.namespace}/{name}", hints=["castle resume"])
@@ -332,6 +344,12 @@ class PgoPlace:
             return await own.cluster.run(self.namespace, name, argv, container=DATABASE, stdin=stdin, timeout=timeout)
         except NotFound as error:
             raise Unreachable(f"pod {self.namespace}/{name} does not run", why=error.why or str(error)) from error
+
+
+def taking_over(ctx: Context) -> bool:
+    """Whether this run may take a PostgresCluster over that castle did not make: a person said so, nothing is known."""
+    request = ctx.request
+    return request.verb is Verb.RAISE and request.adopt and not ctx.record.lineage.get(ctx.layer.id)
 
 
 def paused(cluster: Manifest | None) -> Readiness:

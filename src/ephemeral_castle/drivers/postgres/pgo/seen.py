@@ -64,6 +64,11 @@ def stanza(cluster: Manifest | None) -> bool:
     return bool(repos[0].get("stanzaCreated"))
 
 
+def pooled(cluster: Manifest | None) -> bool:
+    """Whether PgBouncer is to stand before it; of what is not there it is taken for granted."""
+    return cluster is None or "pgBouncer" in (cluster["spec"].get("proxy") or {})
+
+
 def repositories(cluster: Manifest | None) -> list[Mapping[str, Any]]:
     """The entries of its `repos`."""
     backups = (cluster or {}).get("spec", {}).get("backups") or {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from ephemeral_castle.drivers.postgres import rewind, seal, service
 from ephemeral_castle.drivers.postgres.own import Own
@@ -52,6 +53,8 @@ class Roles(service.Roles):
         Roles come back with the data and their old passwords, so that they are there says nothing: its status does.
         """
         session, clock = await self.session(), self.ctx.world.clock
+        if self.survey.get("taken"):
+            return []
         if self.ctx.request.verb is Verb.RESTORE:  # a moment of the past may not have them yet
             await session.ask(marker.CREATE)
         part = Operated(self.ctx, self.desk)
@@ -73,6 +76,19 @@ class Roles(service.Roles):
             await clock.sleep(LOGIN_RETRY)  # PgBouncer remembers that long that its own login was refused
         state = await session.json(roles.login_state([*self.options.users, *NOT_PEOPLE]))
         return list(state["unknown"])
+
+    async def missing_databases(self) -> None:
+        """In what is taken over as it is, nothing is made."""
+        if not self.survey.get("taken"):
+            await super().missing_databases()
+
+    async def lineage_of(self) -> dict[str, Any]:
+        """The same, and by what a cluster is known that bears no mark of castle's."""
+        return {**await super().lineage_of(), "uid": self.survey.get("taken") or self._kept()}
+
+    def _kept(self) -> str | None:
+        """Of a cluster that was taken over and stands."""
+        return self.lineage.get("uid") if self.facts("home").get("arrival") == "standing" else None
 
     async def _lacking(self, part: Operated, own: Own, old: str) -> str:
         """What the operator has not said to have done in this life; "" when all is. `old`: a revision that is over."""

@@ -33,6 +33,11 @@ BEATER = "castle_heartbeat"  # castle's own login role: see `heartbeat`
 NOT_PEOPLE = ("postgres", "_crunchypgbouncer", "_crunchyrepl", BEATER)  # login roles of the operator, and castle's
 
 
+def users(name: str) -> str:
+    """Labels of the Secrets of a cluster's users."""
+    return f"{where(name)},{ROLE}=pguser"
+
+
 def where(name: str) -> str:
     """Labels by which everything of a cluster is found."""
     return f"{CLUSTER}={name}"
