@@ -54,6 +54,7 @@ sites:
         shared_buffers: 64MiB
         max_wal_size: 256MiB
         fence_timeout: 10s
+        heartbeat: 2s
       answers: {{driver: postgres-probe, database: database}}
 """
 PROVISIONER = (ROOT / "examples/tazlab/repository/operators/lab/storage/local-path.yaml").read_text()
@@ -118,10 +119,13 @@ class OperatedCastle(KubernetesCastle):
         """One rebirth."""
         return self.run("rebirth", "--confirm", self.name, *args, ok=ok, on=on, timeout=900)
 
-    def sql(self, text: str, *, life: int, database: str = "app", on: Computer | None = None) -> str:
+    def sql(
+        self, text: str, *, life: int, database: str = "app", on: Computer | None = None, cluster: str = "db"
+    ) -> str:
         """SQL as superuser in the leader's pod of a life."""
         del on
-        pod = self.inside(life, "-n", "data", "get", "pods", "-l", LEADER, "-o", "jsonpath={.items[0].metadata.name}")
+        leader = LEADER.replace("=db,", f"={cluster},")
+        pod = self.inside(life, "-n", "data", "get", "pods", "-l", leader, "-o", "jsonpath={.items[0].metadata.name}")
         assert pod.returncode == 0, pod.stderr
         where = ("-n", "data", "exec", pod.stdout, "-c", "database", "--")
         result = self.inside(life, *where, *PSQL, "-d", database, "-c", text)

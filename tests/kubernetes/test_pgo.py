@@ -6,6 +6,7 @@ The operator is a stand-in; PostgreSQL, pgBackRest, PgBouncer, the API server an
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -78,6 +79,44 @@ def test_a_sealed_database_is_woken_by_nobody_but_castle(castle: OperatedCastle)
     says(castle.run("backup", ok=False), REFUSED, "the castle is sealed")
     castle.run("raise")
     assert castle.sql("select body from ledger where id = -1", life=life) == "sealed"
+
+
+def test_it_beats_and_doctor_finds_nothing_to_mend(castle: OperatedCastle) -> None:
+    """Without a row every few seconds an idle database would seem to have lost hours."""
+    beat = "select extract(epoch from clock_timestamp() - at) from castle.heartbeat"
+    assert float(castle.sql(beat, life=castle.life(), database="postgres")) < 60
+    checks = json.loads(castle.run("doctor", "--json", ok=False).stdout)["checks"]
+    found = {each["title"]: each for each in checks if each["section"] == "database"}
+    assert {"operator", "lock", "credentials", "users", "repository", "heartbeat", "one writer"} <= set(found)
+    assert [each for each in found.values() if each["ok"] is False] == []
+
+
+def test_an_older_state_is_brought_up_beside_and_then_in_place(castle: OperatedCastle) -> None:
+    life, uid = castle.life(), castle.cluster()["metadata"]["uid"]
+    castle.sql("insert into ledger(id, body) values (-4, 'kept')", life=life)
+    before = castle.sql("select count(*) from ledger", life=life)
+    castle.run("backup")
+    time.sleep(2.5)
+    moment = castle.sql(
+        "select to_char(clock_timestamp() - interval '1 s', 'YYYY-MM-DD\"T\"HH24:MI:SS.MSOF')", life=life
+    )
+    castle.sql("delete from ledger", life=life)
+    beside = castle.run("restore", "--to", moment, "--side", timeout=900)
+    assert "kubectl -n data delete postgrescluster db-side" in beside.stdout + beside.stderr
+    copy = castle.objects("postgrescluster", "-n", "data", "-l", "castle.part=side")[0]
+    assert [sorted(each) for each in copy["spec"]["backups"]["pgbackrest"]["repos"]] == [["name", "volume"]]
+    assert castle.sql("select count(*) from ledger", life=life, cluster="db-side") == before
+    assert castle.sql("select count(*) from ledger", life=life) == "0"
+    assert castle.data("status")["treasures"]["database"]["archiving"]["healthy"]
+    castle.kubectl("-n", "data", "delete", "postgrescluster", "db-side", "--timeout=100s", timeout=120)
+    castle.run("restore", "--to", moment, "--confirm", castle.name, timeout=1200)
+    assert castle.sql("select count(*) from ledger", life=life) == before
+    assert castle.life() == life
+    born = castle.cluster()
+    assert born["metadata"]["uid"] != uid
+    assert [each.split("=")[0] for each in born["spec"]["dataSource"]["pgbackrest"]["options"]][-1] == "--target"
+    assert "nothing was changed" in castle.run("raise").stdout
+    assert castle.objects("postgrescluster", "-n", "data", "-l", "castle.part=side") == []
 
 
 def test_an_empty_cluster_beside_a_full_repository_stops_the_rebirth(castle: OperatedCastle) -> None:
