@@ -26,7 +26,7 @@ WATCHED = {"reconcile.fluxcd.io/watch": "Enabled"}  # Flux looks again as soon a
 async def begin(part: Operated) -> None:
     """Credentials and passwords first; then the PostgresCluster, or the word on which a tree in Git applies it."""
     own = await part.operated().own()
-    await asyncio.gather(_credentials(part, own), hand_over(part, own))
+    await asyncio.gather(credentials(part, own), hand_over(part, own))
     if part.wishes.by == "git":
         await answer(part, own)
         await _applied(part, own)
@@ -38,7 +38,7 @@ async def begin(part: Operated) -> None:
         await own.put(manifests.cluster(part.wishes, name, part.labels(), repo, part.birth()))
 
 
-async def _credentials(part: Operated, own: Own) -> None:
+async def credentials(part: Operated, own: Own) -> None:
     """The Secret that leads to the repository: castle's own, or one that somebody else makes and castle only reads."""
     s3, namespace = await part.s3(), part.operated().namespace
     if part.wishes.secret is not None:

@@ -7,9 +7,8 @@ from ephemeral_castle.drivers.postgres.pgo.beside import Rehearse, Side
 from ephemeral_castle.drivers.postgres.pgo.clearing import Clear, Listing
 from ephemeral_castle.drivers.postgres.pgo.heartbeat import Heartbeat
 from ephemeral_castle.drivers.postgres.pgo.home import Home, Promote
-from ephemeral_castle.drivers.postgres.pgo.locking import Lock
 from ephemeral_castle.drivers.postgres.pgo.service import Backup, BackupAfter, BackupNow, Fence, Pooler, Roles, Shut
-from ephemeral_castle.drivers.postgres.pgo.taking import Survey
+from ephemeral_castle.drivers.postgres.pgo.taking import Lock, Survey
 
 PARTS = {
     **SHARED,

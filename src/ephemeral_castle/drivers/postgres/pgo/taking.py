@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from ephemeral_castle.drivers.postgres import survey
 from ephemeral_castle.drivers.postgres.part import PRESENT
 from ephemeral_castle.drivers.postgres.pgo import passwords, seen
-from ephemeral_castle.drivers.postgres.pgo.beginning import answer
+from ephemeral_castle.drivers.postgres.pgo.beginning import answer, credentials
 from ephemeral_castle.drivers.postgres.pgo.layout import VERSION
+from ephemeral_castle.drivers.postgres.pgo.locking import Lock as SharedLock
 from ephemeral_castle.drivers.postgres.pgo.locking import in_the_way
 from ephemeral_castle.drivers.postgres.pgo.part import Operated
 from ephemeral_castle.drivers.postgres.pgo.place import taking_over
@@ -20,6 +21,7 @@ from ephemeral_castle.drivers.postgres.pgo.vocabulary import REPO
 from ephemeral_castle.drivers.postgres.sides import path_of
 from ephemeral_castle.errors import Refused
 from ephemeral_castle.model.castle import Verb
+from ephemeral_castle.model.step import Observation
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
 from ephemeral_castle.spi.marks import MARK
 
@@ -50,9 +52,7 @@ class Survey(Operated, survey.Survey):
         await self._no_namesake(own.cluster)
         await self._agrees(info)
         await passwords.learn(self, own)
-        if self.wishes.by == "git":
-            await answer(self, own)
-        key = f"database `{self.layer}` writes by a key that is not castle's: after the first rebirth revoke it there"
+        key = f"database `{self.layer}` writes by a key that is not castle's: revoke it when the tree names another one"
         self.ctx.diagnostic("warning", key)
         reason = f"{self.operated().ref} lives, and is taken over as it is"
         uid = str(found["metadata"]["uid"])
@@ -126,3 +126,16 @@ class Survey(Operated, survey.Survey):
             state=f"{UNTOUCHED}; it serves as before",
             hints=[*hints, "castle raise --adopt"],
         )
+
+
+class Lock(SharedLock):
+    """The same; for a cluster that is taken over, what its tree needs to take the next birth from castle's word."""
+
+    async def act(self) -> Observation | None:
+        """Locks; then the Secret that leads to the repository, and the word, which a tree may begin to read."""
+        locked_ = await super().act()
+        if self.survey.get("taken") and self.wishes.by == "git":
+            own = await self.operated().own()
+            await credentials(self, own)
+            await answer(self, own)
+        return locked_

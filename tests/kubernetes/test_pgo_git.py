@@ -1,0 +1,98 @@
+"""A PostgresCluster that Flux applies dies with its cluster, and Flux applies it again as castle has decided.
+
+Flux' kustomize-controller, its API server, PostgreSQL and pgBackRest are real; source-controller and PGO are stand-ins.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.writers import Writer
+from tests.kubernetes.castles import parts
+from tests.kubernetes.grown import WORD, GrownCastle, born, grown
+from tests.systems import CLUSTER
+
+pytestmark = [
+    pytest.mark.kubernetes,
+    pytest.mark.machines,
+    pytest.mark.timeout(1800),
+    pytest.mark.evidence("real", *CLUSTER, "kustomize-controller", "git", "postgresql", "pgbackrest", "pgbouncer"),
+    pytest.mark.evidence("stand-in", "source-controller", "pgo"),
+]
+
+
+@pytest.fixture(scope="module")
+def castle() -> Iterator[GrownCastle]:
+    with parts() as given, grown(given, database=True) as made:
+        made.push(born(), postBuild=WORD)
+        made.run("raise", "--new", timeout=900)
+        yield made
+
+
+def word(castle: GrownCastle) -> dict[str, str]:
+    """What castle has told the tree."""
+    found = castle.kubectl("-n", "flux-system", "get", "configmap", "castle-life", "-o", "json")
+    data: dict[str, str] = json.loads(found)["data"]
+    return data
+
+
+def test_flux_applies_what_castle_decided(castle: GrownCastle) -> None:
+    assert word(castle)["database_birth_key"] == "shutdown"  # a new database
+    managers = {each["manager"] for each in castle.cluster()["metadata"]["managedFields"]}
+    assert "kustomize-controller" in managers
+    assert "dataSource" not in castle.cluster()["spec"]
+
+
+def test_a_rebirth_under_a_writer_loses_no_acknowledged_row(castle: GrownCastle) -> None:
+    life = castle.life()
+    with Writer(castle) as writer:
+        writer.wait_for(20)
+        castle.rebirth()
+        writer.wait_for(writer.count() + 5)
+    assert castle.life() == life + 1
+    assert writer.missing(life + 1) == set()
+    source = castle.cluster()["spec"]["dataSource"]
+    assert json.loads(word(castle)["database_birth_value"]) == source
+    assert [each.split("=")[0] for each in source["pgbackrest"]["options"]][-1] == "--target"
+    assert "nothing was changed" in castle.run("raise").stdout
+
+
+def test_a_tree_that_answers_for_itself_is_refused_before_the_cut(castle: GrownCastle) -> None:
+    """The PostgresCluster of the posts: no `dataSource`. In the next life it would begin empty beside the backups."""
+    life, spec = castle.life(), castle.cluster()["spec"]
+    empty = {"apiVersion": castle.cluster()["apiVersion"], "kind": "PostgresCluster",
+             "metadata": {"name": "db", "namespace": "data"},
+             "spec": {key: value for key, value in spec.items() if key != "dataSource"}}  # fmt: skip
+    castle.push(json.dumps(empty))
+    until_unit(castle, {})
+    refused = castle.rebirth(ok=False)
+    assert refused.returncode == 9, refused.stdout + refused.stderr
+    assert "would not bring database `database` back" in refused.stdout + refused.stderr
+    castle.push(born(), postBuild=WORD)
+    until_unit(castle, WORD)
+    assert castle.sql("select count(*) > 0 from ledger", life=life) == "t"
+
+
+def until_unit(castle: GrownCastle, word: object) -> None:
+    """Flux has heard of the tree."""
+    end = time.monotonic() + 120
+    while (castle.objects("kustomizations", "-n", "flux-system", "--field-selector=metadata.name=data")[0]["spec"].get(
+        "postBuild"
+    ) or {}) != word:  # fmt: skip
+        assert time.monotonic() < end
+        time.sleep(1)
+
+
+def test_in_place_the_word_goes_and_comes_back(castle: GrownCastle) -> None:
+    life, uid = castle.life(), castle.cluster()["metadata"]["uid"]
+    before = castle.sql("select count(*) from ledger", life=life)
+    castle.run("restore", "--confirm", castle.name, timeout=1200)
+    assert castle.life() == life
+    assert castle.sql("select count(*) from ledger", life=life) == before
+    found = castle.cluster()
+    assert found["metadata"]["uid"] != uid
+    assert json.loads(word(castle)["database_birth_value"]) == found["spec"]["dataSource"]
