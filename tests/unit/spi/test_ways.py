@@ -35,6 +35,7 @@ def test_elsewhere_by_its_name_its_address_or_as_the_definition_says() -> None:
     assert way(given("https://s3.example.org"), access("s3.example.org")) == Way("s3.example.org", 443, "")
     assert way(given("https://192.0.2.9:9000"), access()) == Way("treasury.castle", 9000, "192.0.2.9")
     assert way(given(told="192.0.2.9:9001"), access()) == Way("treasury.castle", 9001, "192.0.2.9")
+    assert way(given(told="s3.home:9001"), access()) == Way("s3.home", 9001, "")  # their own DNS knows it
 
 
 @pytest.mark.parametrize("endpoint", ["", "https://localhost:9000", "https://127.0.0.1:9000"])

@@ -30,7 +30,8 @@ from ephemeral_castle.spi.part import REACHED
 
 ENDED = 600.0  # seconds for the operator to end a copy
 ELSEWHERE = ("s3", "gcs", "azure")  # kinds of repositories that outlive a copy
-REPOSITORIES = f"cat {FOLDER}/* 2>/dev/null | grep -hE '^repo[0-9]+-[a-z0-9-]+=' | grep -vE 'key|pass|token'"
+# As pgBackRest reads it; the operator puts blanks around `=`.
+REPOSITORIES = f"cat {FOLDER}/*.conf | tr -d ' ' | grep -E '^repo[0-9]+-(type|host|path|volume)='"
 AS_OF = "select coalesce(max(at)::text, 'before the first heartbeat') from castle.heartbeat"
 MARKED = "select to_regclass('castle.heartbeat') is not null"
 

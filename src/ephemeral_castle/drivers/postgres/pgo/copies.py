@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ephemeral_castle.drivers.postgres.pgo.birth import Birth, Repository, data_source
+from ephemeral_castle.drivers.postgres.pgo.manifests import LEASE, PERIOD
 from ephemeral_castle.drivers.postgres.pgo.place import PgoPlace
 from ephemeral_castle.drivers.postgres.pgo.vocabulary import API, KIND, REPO
 from ephemeral_castle.drivers.postgres.shape import PART
@@ -48,6 +49,7 @@ def manifest(living: Manifest, place: SidePlace, labels: Mapping[str, str], repo
         **{key: spec[key] for key in TAKEN if key in spec},
         "metadata": {"labels": dict(labels)},
         "instances": [{**instance, "dataVolumeClaimSpec": claim}],
+        "patroni": {"syncPeriodSeconds": PERIOD, "leaderLeaseDurationSeconds": LEASE},
         "users": [],  # without this word the operator makes one, and a database for him
         "config": {"parameters": {**{key: given[key] for key in given if key not in NEVER}, **QUIET}},
         "backups": {"pgbackrest": {**{key: backrest[key] for key in ("image",) if key in backrest}, **backups}},
