@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
-from ephemeral_castle.drivers.postgres import pods
+from ephemeral_castle.drivers.postgres import doomed, pods
 from ephemeral_castle.drivers.postgres.errand import Errand
 from ephemeral_castle.drivers.postgres.own import Own
 from ephemeral_castle.drivers.postgres.part import Part
@@ -38,7 +37,7 @@ class Listing(Part):
     async def observe(self) -> Observation:
         """Lists; a namespace is never among them, nor what a cluster brings with it."""
         own = await _place(self).own()
-        found = [_entry(each) for api, kind in KINDS for each in await own.all(kind, api) if not _made(each)]
+        found = [doomed.entry(each) for api, kind in KINDS for each in await own.all(kind, api) if not _made(each)]
         if self.facts("inventory").get("inventory", found) != found:
             return Observation(NOT_REACHED, "something came or went since it was listed")
         return Observation(REACHED, f"{len(found)} objects", {"inventory": found})
@@ -130,10 +129,7 @@ class Clear(Part):
 
     async def _left(self, own: Own) -> list[Manifest]:
         listed = self.facts("inventory").get("inventory", [])
-        wanted = {str(item["id"]) for item in listed}
-        refs = [Ref(item["api"], item["kind"], item["name"], item["namespace"]) for item in listed]
-        found = await asyncio.gather(*(own.cluster.get(ref) for ref in refs))
-        return [each for each in found if each is not None and each["metadata"]["uid"] in wanted and own.has(each)]
+        return [each for each in await doomed.left(own.cluster, listed) if own.has(each)]
 
 
 def _place(part: Part) -> PodPlace:
@@ -143,9 +139,3 @@ def _place(part: Part) -> PodPlace:
 def _made(found: Manifest) -> bool:
     """Whether a controller made it: it goes with what that was made for."""
     return bool(found["metadata"].get("ownerReferences"))
-
-
-def _entry(found: Manifest) -> dict[str, Any]:
-    ref = Ref.of(found)
-    ident = found["metadata"]["uid"]
-    return {"kind": ref.kind, "api": ref.api, "id": ident, "name": ref.name, "namespace": ref.namespace}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
+from ephemeral_castle.drivers.postgres import doomed
 from ephemeral_castle.drivers.postgres.own import Own
 from ephemeral_castle.drivers.postgres.pgo import seen
 from ephemeral_castle.drivers.postgres.pgo.locking import ACTIVE, locked
 from ephemeral_castle.drivers.postgres.pgo.part import Operated
 from ephemeral_castle.drivers.postgres.pgo.vocabulary import API, KIND, users, where
+from ephemeral_castle.drivers.postgres.pods import gone
 from ephemeral_castle.errors import Permanent, Transient
 from ephemeral_castle.model.step import Observation
-from ephemeral_castle.spi.kubernetes import Manifest, Readiness, Ref, Stage
+from ephemeral_castle.spi.kubernetes import Manifest, Ref
 from ephemeral_castle.spi.part import NOT_REACHED, REACHED
 
 PATIENCE = 600.0  # seconds for the operator to end it: its finalizer stops every server in order
@@ -31,16 +32,16 @@ class Listing(Operated):
         mine = await place.cluster()  # one of that name that is not ours is refused
         ours = [*([mine] if mine else []), *await own.all(KIND, API)]
         clusters = list({str(each["metadata"]["uid"]): each for each in ours}.values())
-        found = [_entry(API, KIND, each) for each in clusters]
+        found = [doomed.entry(each) for each in clusters]
         for each in clusters:
             claims = await own.cluster.list(*CLAIM, place.namespace, labels=where(str(each["metadata"]["name"])))
             self._tell_repositories(each)
-            found += [_entry(*CLAIM, claim) for claim in claims]
+            found += [doomed.entry(claim, *CLAIM) for claim in claims]
             # Of users: while one of them is there, the next life would take it for its own, and lose it a moment later.
             kept = await own.cluster.list(*SECRET, place.namespace, labels=users(str(each["metadata"]["name"])))
-            found += [_entry(*SECRET, secret) for secret in kept if not own.has(secret)]
+            found += [doomed.entry(secret, *SECRET) for secret in kept if not own.has(secret)]
         for api, kind in MADE:
-            found += [_entry(api, kind, each) for each in await own.all(kind, api)]
+            found += [doomed.entry(each) for each in await own.all(kind, api)]
         if self.facts("inventory").get("inventory", found) != found:
             return Observation(NOT_REACHED, "something came or went since it was listed")
         return Observation(REACHED, f"{len(found)} objects", {"inventory": found})
@@ -101,7 +102,7 @@ class Clear(Operated):
 
     async def _ended(self, own: Own, ref: Ref) -> None:
         try:
-            await own.cluster.until(ref, _gone, timeout=PATIENCE, title=f"the end of {ref}")
+            await own.cluster.until(ref, gone, timeout=PATIENCE, title=f"the end of {ref}")
         except Transient as error:
             raise Permanent(
                 f"the operator does not let {ref} go",
@@ -111,17 +112,4 @@ class Clear(Operated):
             ) from error
 
     async def _left(self, own: Own) -> list[Manifest]:
-        listed = self.facts("inventory").get("inventory", [])
-        wanted = {str(item["id"]) for item in listed}
-        refs = [Ref(item["api"], item["kind"], item["name"], item["namespace"]) for item in listed]
-        found = await asyncio.gather(*(own.cluster.get(ref) for ref in refs))
-        return [each for each in found if each is not None and each["metadata"]["uid"] in wanted]
-
-
-def _gone(found: Manifest | None) -> Readiness:
-    return Readiness(Stage.READY) if found is None else Readiness(Stage.WAITING, "it is still there")
-
-
-def _entry(api: str, kind: str, found: Manifest) -> dict[str, Any]:
-    meta = found["metadata"]
-    return {"kind": kind, "api": api, "id": meta["uid"], "name": meta["name"], "namespace": meta["namespace"]}
+        return await doomed.left(own.cluster, self.facts("inventory").get("inventory", []))
