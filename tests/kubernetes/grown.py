@@ -53,8 +53,9 @@ def unit(name: str, **spec: Any) -> dict[str, Any]:
     return {"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization", "metadata": meta, "spec": body}
 
 
-def born() -> str:
-    """The PostgresCluster of the guide, which takes its birth from castle's word."""
+def born(*, second: bool = False) -> str:
+    """The PostgresCluster of the guide, which takes its birth from castle's word. `second`: with a repo2 on a volume."""
+    more = json.dumps({"name": "repo2", "volume": {"volumeClaimSpec": CLAIM}})
     users = json.dumps([{"name": "app", "databases": ["app"]}, {"name": "report"}])
     instances = json.dumps([{"name": "a", "replicas": 1, "dataVolumeClaimSpec": CLAIM}])
     return f"""\
@@ -76,6 +77,7 @@ spec:
       global: ${{database_global}}
       repos:
       - ${{database_repository}}
+{f"      - {more}" if second else ""}
 """
 
 

@@ -28,7 +28,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def castle() -> Iterator[GrownCastle]:
     with parts() as given, grown(given, database=True) as made:
-        made.push(born(), postBuild=WORD)
+        made.push(born(second=True), postBuild=WORD)
         made.run("raise", "--new", timeout=900)
         yield made
 
@@ -61,6 +61,17 @@ def test_a_rebirth_under_a_writer_loses_no_acknowledged_row(castle: GrownCastle)
     assert "nothing was changed" in castle.run("raise").stdout
 
 
+def test_a_second_repository_is_named_and_never_turned_to(castle: GrownCastle) -> None:
+    """It died with its volume, and the one of this life holds nothing of the former ones."""
+    found = castle.cluster()["spec"]
+    assert found["dataSource"]["pgbackrest"]["repo"]["name"] == "repo1"
+    assert [each["name"] for each in found["backups"]["pgbackrest"]["repos"]] == ["repo1", "repo2"]
+    checks = json.loads(castle.run("doctor", "--json", ok=False).stdout)["checks"]
+    named = [each for each in checks if each["title"] == "other repositories"]
+    assert "repo2 (a volume, which goes with the cluster)" in named[0]["fact"]
+    assert [each for each in checks if each["section"] == "database" and each["ok"] is False] == []
+
+
 def test_a_tree_that_answers_for_itself_is_refused_before_the_cut(castle: GrownCastle) -> None:
     """The PostgresCluster of the posts: no `dataSource`. In the next life it would begin empty beside the backups."""
     life, spec = castle.life(), castle.cluster()["spec"]
@@ -72,7 +83,7 @@ def test_a_tree_that_answers_for_itself_is_refused_before_the_cut(castle: GrownC
     refused = castle.rebirth(ok=False)
     assert refused.returncode == 9, refused.stdout + refused.stderr
     assert "would not bring database `database` back" in refused.stdout + refused.stderr
-    castle.push(born(), postBuild=WORD)
+    castle.push(born(second=True), postBuild=WORD)
     until_unit(castle, WORD)
     assert castle.sql("select count(*) > 0 from ledger", life=life) == "t"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,11 +14,14 @@ from ephemeral_castle.drivers.postgres.pgo.beside import Rehearse, Side
 from ephemeral_castle.drivers.postgres.pgo.birth import Birth
 from ephemeral_castle.drivers.postgres.pgo.claims import wanted
 from ephemeral_castle.drivers.postgres.pgo.clearing import Listing
+from ephemeral_castle.drivers.postgres.pgo.home import Promote
 from ephemeral_castle.drivers.postgres.pgo.part import Operated
 from ephemeral_castle.errors import Refused
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Step
+from ephemeral_castle.postgres.lsn import Lsn
 from ephemeral_castle.postgres.moment import Moment
+from ephemeral_castle.postgres.segments import History
 from ephemeral_castle.spi.driver import Request
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
 from ephemeral_castle.spi.processes import Result
@@ -181,3 +185,29 @@ def test_in_place_is_rehearsed_proven_and_sealed_before_anything_is_deleted() ->
     assert [name for name in found if name.endswith("revoked")] == []
     order = list(found)
     assert order.index("stop") < order.index("destroy") < order.index("home") < order.index("backup-after")
+
+
+@pytest.mark.parametrize(
+    ("moment", "judged"), [(PAST, False), (Moment("F", ""), True), (Moment("F", "", alone=True), False)]
+)
+async def test_what_is_brought_back_to_a_moment_of_the_past_need_not_reach_the_mark(
+    moment: Moment, judged: bool
+) -> None:
+    """Its own target is before it; the newest state must reach it, or something was lost on the way."""
+    mark = {"lsn": "0/5000028", "timeline": 3, "name": "cut", "system_id": "7"}
+    found = {"database.rehearse": {"moment": dataclasses.asdict(moment)}, "database.mark": {"mark": mark}}
+    promote = part(Promote, installed(), SURVEY, found=found)
+
+    async def session(**_: Any) -> Any:
+        return SimpleNamespace(json=system)
+
+    async def system(_: str) -> dict[str, str]:
+        return {"system_id": "7"}
+
+    promote.session = session
+    early = History(4, ((3, Lsn.parse("0/4000000")),))
+    if not judged:
+        await promote.descends(early)
+        return
+    with pytest.raises(Refused, match="not database `database` as it was"):
+        await promote.descends(early)
