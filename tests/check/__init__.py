@@ -1,0 +1,1 @@
+"""`castle check` over whole repositories, as their owner would run it."""

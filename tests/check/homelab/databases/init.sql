@@ -1,0 +1,2 @@
+\c gitea
+GRANT ALL ON SCHEMA public TO gitea;
