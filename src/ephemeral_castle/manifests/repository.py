@@ -85,6 +85,8 @@ class Repository:
         faults: what is wrong with the files themselves; UNDECIDED ones tell what could not be looked at.
         charts: Helm releases that were not rendered: they may make any object.
         texts: the files that were read, by their path.
+        orphans: objects of files below a kustomization that none holds: nobody applies them.
+        unseen: what could not be looked at and may make any object: charts that were not rendered.
     """
 
     objects: tuple[Object, ...] = ()
@@ -92,6 +94,8 @@ class Repository:
     faults: tuple[Finding, ...] = ()
     charts: tuple[Object, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
+    orphans: tuple[Object, ...] = ()
+    unseen: tuple[Finding, ...] = ()
 
     def of(self, kind: str, group: str | None = None) -> Iterator[Object]:
         """The objects of a kind, in any version; of one API group where it is given."""

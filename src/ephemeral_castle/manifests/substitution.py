@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ephemeral_castle.manifests import emitted, envsubst
-from ephemeral_castle.manifests.tree import Map, Seq, text
+from ephemeral_castle.manifests.tree import Map, Seq, placed, text
 from ephemeral_castle.model.finding import Mark
 
 SWITCH = "kustomize.toolkit.fluxcd.io/substitute"
@@ -128,7 +128,7 @@ class _Filler:
 
     def _reread(self, written: str, found: str, at: Mark, path: str) -> tuple[Any, Mark]:
         try:
-            return _placed(emitted.reread(found, emitted.quoted(written)), at), at
+            return placed(emitted.reread(found, emitted.quoted(written)), at), at
         except emitted.Broken as error:
             message = f"with its values filled in this is no YAML any more: {error}"
             self.troubles.append(Trouble(at, message, f"envsubst error: YAMLToJSON: {error}", path=path))
@@ -157,18 +157,3 @@ class _Filler:
     def _marks(self, call: envsubst.Call) -> Iterator[Mark]:
         if call.name in self.variables.values:
             yield self.variables.values[call.name][1]
-
-
-def _placed(value: Any, at: Mark) -> Any:
-    """A value that came of a text: all of it stands where the text does."""
-    if isinstance(value, Map):
-        made = Map(at)
-        for key, each in value.items():
-            made.put(key, _placed(each, at), at)
-        return made
-    if isinstance(value, Seq):
-        items = Seq(at)
-        for each in value:
-            items.add(_placed(each, at), at)
-        return items
-    return value

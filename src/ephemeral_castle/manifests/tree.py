@@ -69,6 +69,21 @@ def copied(value: Any) -> Any:
     return value
 
 
+def placed(value: Any, at: Mark) -> Any:
+    """A value that was made of a text elsewhere, plain or not: all of it stands at one place."""
+    if isinstance(value, dict):
+        made = Map(at)
+        for key, each in value.items():
+            made.put(key, placed(each, at), at)
+        return made
+    if isinstance(value, list):
+        items = Seq(at)
+        for each in value:
+            items.add(placed(each, at), at)
+        return items
+    return value
+
+
 def text(value: Any) -> str:
     """A scalar as YAML writes it; "" for nothing."""
     if isinstance(value, bool):

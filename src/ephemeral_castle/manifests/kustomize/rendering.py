@@ -39,12 +39,14 @@ class Rendered:
         used: the files that were read.
         charts: entries of `helmCharts`, whose objects are not among the resources.
         idle: patches that met nothing, by their place.
+        faults: resources that are wrong: kubectl stops at the first, and all of them are worth knowing.
     """
 
     resources: list[Resource] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     charts: list[tuple[Map, tuple[Mark, ...]]] = field(default_factory=list)
     idle: list[Mark] = field(default_factory=list)
+    faults: list[Broken] = field(default_factory=list)
 
 
 class Renderer:
@@ -98,7 +100,13 @@ class Renderer:
         self, kust: Definition, resources: Resources, chain: tuple[Mark, ...], visited: tuple[str, ...]
     ) -> None:
         for path, mark in kust.each("resources", "bases"):
-            self._resource(kust, resources, path, (chain, mark), visited)
+            try:
+                self._resource(kust, resources, path, (chain, mark), visited)
+            except Broken as error:
+                if error not in self.rendered.faults:
+                    self.rendered.faults.append(error)
+        if self.rendered.faults:
+            raise self.rendered.faults[0]
         for key, kind in (("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")):
             for args, _ in kust.each(key):
                 load = lambda path, at, kust=kust: self._bytes(kust, path, at)  # noqa: E731
@@ -157,9 +165,10 @@ class Renderer:
     def _near(self, path: str) -> str:
         """The file that was probably meant: of another ending, or another case."""
         directory, _, name = path.rpartition("/")
-        stem = name.rpartition(".")[0] or name
+        stem, _, ending = name.rpartition(".")
         names = [each.rstrip("/") for each in self.sources.files.list(directory)]
-        close = [each for each in names if each.rpartition(".")[0] == stem or each.lower() == name.lower()]
+        others = {f"{stem}.yaml", f"{stem}.yml", f"{stem}.json", stem} if ending in ("yaml", "yml", "json") else set()
+        close = [each for each in names if each.lower() == name.lower() or each in others]
         return f"there is `{close[0]}`" if close else ""
 
     def _transform(self, kust: Definition, resources: Resources) -> None:

@@ -6,7 +6,18 @@ from typing import Any, NamedTuple
 
 from ephemeral_castle.manifests.files import Files, Unreadable
 from ephemeral_castle.manifests.load import Fault, roots
+from ephemeral_castle.manifests.sops import opened
 from ephemeral_castle.model.finding import Mark
+
+
+class NotText(Unreadable):
+    """A file is not UTF-8. `line` and `column`: of the first byte that is none."""
+
+    def __init__(self, raw: bytes, at: int) -> None:
+        good = raw[:at].decode("utf-8-sig", errors="replace")
+        self.line, self.column = good.count("\n") + 1, len(good) - (good.rfind("\n") + 1) + 1
+        wide = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
+        super().__init__("this file is UTF-16" if wide else f"byte 0x{raw[at]:02x} is not UTF-8")
 
 
 class Parsed(NamedTuple):
@@ -37,10 +48,11 @@ class Sources:
             Unreadable: it is no text, or cannot be read.
         """
         if path not in self.texts:
+            raw = self.files.read(path)
             try:
-                self.texts[path] = self.files.read(path).decode("utf-8-sig")
+                self.texts[path] = raw.decode("utf-8-sig")
             except UnicodeDecodeError as error:
-                raise Unreadable(f"it is not UTF-8: byte {error.start + 1} is none of a text") from None
+                raise NotText(raw, error.start) from None
         return self.texts[path]
 
     def documents(self, path: str, *, words: bool = False) -> Parsed:
@@ -51,5 +63,6 @@ class Sources:
         """
         key = (path, words)
         if key not in self.parsed:
-            self.parsed[key] = Parsed(*roots(self.text(path), path, words=words))
+            found, faults = roots(self.text(path), path, words=words)
+            self.parsed[key] = Parsed([(opened(value), mark) for value, mark in found], faults)
         return self.parsed[key]

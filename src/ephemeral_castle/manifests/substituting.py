@@ -1,0 +1,27 @@
+"""What stops Flux from filling in a value, as a finding. Pure."""
+
+from __future__ import annotations
+
+from ephemeral_castle.manifests.repository import Object
+from ephemeral_castle.manifests.substitution import SWITCH, Trouble
+from ephemeral_castle.model.finding import Finding, Severity
+
+
+def told(trouble: Trouble, found: Object, unit: Object) -> Finding:
+    """The finding of a text that cannot be filled in.
+
+    Args:
+        trouble: what is wrong.
+        found: the object it stands in.
+        unit: the Kustomization of Flux that applies it.
+    """
+    rule = "substitution-undefined" if trouble.name else "substitution"
+    says = f"post build failed for '{found.kind}/{found.name}': {trouble.says}"
+    off = f"a shell's own variable is written `$${{...}}`, or the object has the label `{SWITCH}: disabled`"
+    hints: tuple[str, ...] = (off,)
+    if trouble.name:
+        give = f"give `{trouble.name}` a value in `postBuild` of {unit.subject} ({unit.mark})"
+        hints = (give, f"or a default: `${{{trouble.name}:=value}}`", off)
+    return Finding(
+        rule, Severity.ERROR, trouble.message, trouble.mark, hints, says, found.subject, trouble.path, found.chain
+    )
