@@ -115,7 +115,7 @@ def compare(found: Kinds, lines: list[dict[str, Any]]) -> Tally:
 
 
 def speed(found: Kinds, lines: list[dict[str, Any]]) -> float:
-    """Documents a second, the best of three passes over the file."""
+    """Documents a second of processor time, the best of three passes over the file."""
     documents = [
         (found[key], line["doc"])
         for line in lines
@@ -123,10 +123,10 @@ def speed(found: Kinds, lines: list[dict[str, Any]]) -> float:
     ]
     best = float("inf")
     for _ in range(3):
-        begun = time.perf_counter()
+        begun = time.process_time()
         for structural, document in documents:
             structural.judge(document)
-        best = min(best, time.perf_counter() - begun)
+        best = min(best, time.process_time() - begun)
     return len(documents) / best
 
 
@@ -150,7 +150,9 @@ def main() -> int:
     print(f"same decision {decisions:.2f} % (goal {GOALS['decisions']} %)")
     print(f"same paths {paths:.2f} % of {tally.rejected} rejected (goal {GOALS['paths']} %), same words {words:.2f} %")
     print(f"crashes {tally.crashes}; rules of CEL evaluated {tally.evaluated}, not looked into {tally.unchecked}")
-    print(f"documents a second: structural {structural:,.0f} (goal 30,000), with CEL {with_cel:,.0f} (goal 8,000)")
+    print(
+        f"documents a second of processor time: structural {structural:,.0f} (goal 30,000), with CEL {with_cel:,.0f} (goal 8,000)"
+    )
     met = (
         decisions >= GOALS["decisions"]
         and paths >= GOALS["paths"]

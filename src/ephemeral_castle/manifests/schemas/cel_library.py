@@ -78,10 +78,22 @@ def _semver_key(text: str) -> Value | None:
     return {"@semver": text.partition("+")[0], "n": [int(found[each]) for each in (1, 2, 3)]} if found else None
 
 
+def _semver_says(text: str) -> str:
+    parts = text.split(".", 2)
+    if len(parts) != 3:
+        return "No Major.Minor.Patch elements found"
+    for name, part in zip(("major", "minor", "patch"), (*parts[:2], re.split(r"[-+]", parts[2])[0]), strict=True):
+        if re.search(r"[^0-9]", part):
+            return f'Invalid character(s) found in {name} number "{part}"'
+        if len(part) > 1 and part[0] == "0":
+            return f'{name.capitalize()} number must not contain leading zeroes "{part}"'
+    return f'Invalid character(s) found in prerelease "{text}"'
+
+
 def _semver(text: str) -> Value:
     found = _semver_key(text)
     if found is None:
-        raise ValueError(f"invalid semver: {text}")
+        raise ValueError(_semver_says(text))
     return found
 
 
@@ -106,7 +118,10 @@ def _prerelease(one: str, other: str) -> int:
 
 
 def _url(text: str) -> Value:
-    found = urls.request(text)
+    try:
+        found = urls.request(text)
+    except urls.BadUrlError as error:
+        raise ValueError(f"URL parse error during conversion from string: {error}") from None
     return {
         "@url": text,
         "scheme": found.scheme,
@@ -138,10 +153,15 @@ def _address(text: str) -> IPv4Address | IPv6Address:
 
 def _network(text: str) -> Any:
     address, slash, bits = text.partition("/")
+    says = "network address parse error during conversion from string"
     if not slash or not re.match(r"(0|[1-9][0-9]{0,2})\Z", bits):
-        raise ValueError(f'network address parse error during conversion from string: netip.ParsePrefix("{text}")')
+        why = "bad bits after slash" if slash else "no '/'"
+        raise ValueError(f'{says}: {says}: netip.ParsePrefix("{text}"): {why}')
     _address(address)
-    return ip_network(text, strict=False)
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f'{says}: {says}: netip.ParsePrefix("{text}"): prefix length out of range') from None
 
 
 def _ip(text: str) -> Value:

@@ -49,11 +49,13 @@ def with_meta(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 def converter(schema: Mapping[str, Any]) -> Convert | None:
     """How a value of a node is handed over; None: as it is."""
     kind = schema.get("type")
+    if schema.get("x-kubernetes-int-or-string"):
+        return _whole
     if kind == "number":
         return lambda value: float(value) if isinstance(value, int) else value
     if kind == "string":
-        form = str(schema.get("format") or "")
-        return {"byte": _bytes, "duration": _duration, "date": _time, "date-time": _time}.get(form)
+        typed = _TYPED.get(str(schema.get("format") or ""))
+        return None if typed is None else _text(typed)
     if kind == "array":
         item = converter(schema.get("items") or {})
         return (lambda value: [item(each) for each in value]) if item is not None else None
@@ -86,6 +88,21 @@ def _object(schema: Mapping[str, Any]) -> Convert | None:
     return convert
 
 
+def _whole(value: Any) -> Any:
+    if isinstance(value, float):  # the server takes 2.0 for an integer, but its rules cannot read it
+        raise NotEvaluableError("invalid data, expected XIntOrString value to be either a string or integer")
+    return value
+
+
+def _text(typed: Convert) -> Convert:
+    def convert(value: Any) -> Any:
+        if not isinstance(value, str):  # the server lets a list through where a string with a format is wanted
+            raise NotEvaluableError(f"invalid data, expected string, got {value!r}")
+        return typed(value)
+
+    return convert
+
+
 def _bytes(value: Any) -> Any:
     try:
         return base64.b64decode(value, altchars=b"-_", validate=True)
@@ -108,6 +125,9 @@ def _time(value: Any) -> Any:
     if is_date(value) or found.tzinfo is None:
         found = found.replace(tzinfo=UTC)
     return found.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+_TYPED: Final = {"byte": _bytes, "duration": _duration, "date": _time, "date-time": _time}
 
 
 def lifted(schema: Mapping[str, Any], at: str, words: frozenset[str]) -> str | None:

@@ -7,6 +7,7 @@ Source: package validate of k8s.io/kube-openapi, as k8s.io/apiextensions-apiserv
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ _KINDS: Final[dict[type, str]] = {
     list: "array",
     type(None): "null",
 }
+_LARGEST: Final = int(sys.float_info.max)
 _FORMATS: Final = {"integer": "int64", "number": "float64"}
 
 
@@ -102,9 +104,9 @@ class Node:
             if self.types and not self.nullable:
                 faults.append(_mistyped(self.types, "null"))
             return self._listed(value, faults)
+        if what == "integer" and not numbers.LEAST <= value <= numbers.MOST:
+            what, value = "number", float(min(value, _LARGEST) if value > 0 else max(value, -_LARGEST))
         if what != self.only or self.format:
-            if what == "integer":
-                what = kind(value)
             self._typed(value, what, faults)
         if self.junctors is not None:
             faults += self.junctors(value)
@@ -126,7 +128,7 @@ class Node:
     def _typed(self, value: Any, what: str, faults: list[Fault]) -> None:
         if not (self.types or self.format):
             return
-        whole = what == "number" and "integer" in self.types and float(value).is_integer()
+        whole = what == "number" and "integer" in self.types and numbers.is_whole(value)
         fits = what in self.types or whole or (what == "integer" and "number" in self.types)
         own = _FORMATS.get(what, "")
         if self.format and what not in ("string", "array") and not (fits or own == self.format):

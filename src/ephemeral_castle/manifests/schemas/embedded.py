@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ephemeral_castle.manifests.schemas import metadata, names
-from ephemeral_castle.manifests.schemas.fault import INVALID, REQUIRED, Fault, Key, Step
+from ephemeral_castle.manifests.schemas.fault import INVALID, REQUIRED, Fault, Key, Step, go_json, shown_value, written
 
 Check = Callable[[Any], list[Fault]]
 
@@ -56,6 +56,26 @@ def unknown(schema: Mapping[str, Any], value: Any) -> list[tuple[Step, ...]]:
     return out
 
 
+def error(schema: Mapping[str, Any], value: Any, at: tuple[Step, ...] = ()) -> str:
+    """Why the server's decoder does not take an embedded object at all; "" where it does."""
+    if isinstance(value, dict):
+        if at and schema.get("x-kubernetes-embedded-resource"):
+            for key in ("apiVersion", "kind"):
+                if key in value and not isinstance(value[key], str):
+                    return f"{written((*at, key))}: Invalid value: {shown_value(value[key])}: must be a string"
+            if says := metadata.decode(value.get("metadata")).error:
+                return f"{written((*at, 'metadata'))}: Invalid value: {go_json(value['metadata'])}: {says}"
+        more = schema.get("additionalProperties")
+        for key, each in value.items():
+            named = (schema.get("properties") or {}).get(key)
+            part = named or (more if isinstance(more, Mapping) else None)
+            if part and (says := error(part, each, (*at, key if named else Key(key)))):
+                return says
+    elif isinstance(value, list) and isinstance(schema.get("items"), Mapping):
+        return next((says for i, each in enumerate(value) if (says := error(schema["items"], each, (*at, i)))), "")
+    return ""
+
+
 def _resource(value: Mapping[str, Any]) -> list[Fault]:
     out = [Fault(REQUIRED, steps=[key], dotted=False) for key in ("apiVersion", "kind") if key not in value]
     for key in ("apiVersion", "kind"):
@@ -78,7 +98,9 @@ def _metadata(found: Any) -> list[Fault]:
     if decoded.error:
         return [_bad("metadata", found, decoded.error)]
     named = {**(found or {}), "name": (found or {}).get("name") or "fakename"}
-    return metadata.faults(named, namespaced=True, rule=lambda name, _: names.path_segment(name))
+    below = (found or {}).get("generation") or 0
+    negative = [_bad("generation", below, "must be greater than or equal to 0").under("metadata")] if below < 0 else []
+    return negative + metadata.faults(named, namespaced=True, rule=lambda name, _: names.path_segment(name))
 
 
 def _bad(key: str, value: Any, detail: str) -> Fault:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final
 
 # Marks the place of the field's own name inside of a detail: it is known only when the path is complete.
@@ -56,6 +57,12 @@ class Omitted:
 
 
 OMITTED: Final = Omitted()
+
+
+class Raw(str):
+    """A value that is already written as the server would show it."""
+
+    __slots__ = ()
 
 
 @dataclass(slots=True)
@@ -135,6 +142,8 @@ def written(path: Iterable[Step], *, dotted: bool = False) -> str:
 
 def shown_value(value: Any) -> str:
     """A value as Go prints it in a message."""
+    if isinstance(value, Raw):
+        return str(value)
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, bool):
@@ -146,24 +155,28 @@ def shown_value(value: Any) -> str:
 
 def go_json(value: Any) -> str:
     """JSON as Go's encoder writes it: keys in order, no spaces, `<`, `>` and `&` escaped."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{go_json(str(key))}:{go_json(value[key])}" for key in sorted(value, key=str)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(go_json(each) for each in value) + "]"
+    if isinstance(value, float) or (value.__class__ is int and not -(2**63) <= value < 2**63):
+        return number(float(value), widest=21)
+    text = json.dumps(value, ensure_ascii=False, default=str)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def number(value: float) -> str:
-    """A floating point number as Go's `%v` prints it: shortest, exponent from 21 digits on."""
+def number(value: float, *, widest: int = 6) -> str:
+    """A floating point number as Go prints it: shortest, with an exponent from that many digits on (JSON: 21)."""
     if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 NaN is the one that differs
         return "NaN" if value != value else ("+Inf" if value > 0 else "-Inf")  # noqa: PLR0124
-    if value == int(value) and abs(value) < 1e21:
-        return f"{int(value)}"
-    text = repr(value)
-    if "e" not in text and abs(value) < 1e-4:
-        text = f"{value:e}"
-    if "e" in text:
-        digits, _, exponent = text.partition("e")
-        digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
-        return f"{digits}e{exponent[0] if exponent[0] in '+-' else '+'}{exponent.lstrip('+-').rjust(2, '0')}"
-    return text
+    sign, digits, _ = Decimal(repr(value)).normalize().as_tuple()
+    power = Decimal(repr(value)).adjusted() if value else 0
+    text, minus = "".join(map(str, digits)), "-" if sign else ""
+    if -5 < power < max(widest, 0):
+        plain = f"{Decimal(repr(value)).normalize():f}"
+        return plain if value or not sign else "-0"
+    fraction = f".{text[1:]}" if len(text) > 1 else ""
+    return f"{minus}{text[0]}{fraction}e{'-' if power < 0 else '+'}{abs(power):02d}"
 
 
 _ESCAPES: Final = {"\a": "a", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t", "\v": "v", "\\": "\\", '"': '"'}

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import date
 from typing import Final
+from unicodedata import category
 
 from ephemeral_castle.manifests.schemas import durations, urls
 
@@ -78,15 +79,23 @@ def _cidr(text: str) -> bool:
 
 
 def _hostname(text: str) -> bool:
-    letters = [each for each in text if not (each.isalnum() or each in "-.")]
-    if not text or letters or len(text.encode()) > 255:
+    """Oddly, of the server: a name without dots may have its only hyphen in the second place."""
+    *labels, last = text.split(".")
+    if len(text.encode(errors="replace")) > 255 or any(
+        len(each.encode(errors="replace")) > 63 for each in (*labels, last)
+    ):
         return False
-    labels = text.split(".")
-    if any(len(each.encode()) > 63 for each in labels):
-        return False
-    if len(labels) == 1:
-        return text[0] != "-" and not text.startswith("-")
-    return all(_LABEL.match(each.lower()) or (each and not each.isascii()) for each in labels) and len(labels[-1]) > 1
+    if not labels:
+        return bool(text) and _wordy(text[0]) and all(map(_wordy, text[1:].removeprefix("-")))
+    inner = all(
+        each and _wordy(each[0]) and _wordy(each[-1]) and all(map(_wordy, each.replace("-", ""))) for each in labels
+    )
+    return inner and len(last) > 1 and all(category(each)[0] == "L" for each in last)
+
+
+def _wordy(char: str) -> bool:
+    """A letter, a symbol, or a digit of ASCII."""
+    return (char.isascii() and char.isalnum()) or category(char)[0] in "LS"
 
 
 def _email(text: str) -> bool:

@@ -5,19 +5,21 @@ Source: `ObjectMeta` and `ValidateObjectMetaAccessor` of k8s.io/apimachinery 0.3
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ephemeral_castle.manifests.schemas import names
 from ephemeral_castle.manifests.schemas.fault import (
-    FORBIDDEN,
     INVALID,
     REQUIRED,
     TOO_LONG,
     Fault,
+    Raw,
     Step,
+    go_json,
 )
+from ephemeral_castle.manifests.schemas.formats import is_datetime
 
 _MOST_ANNOTATIONS: Final = 256 * 1024  # bytes of all keys and values
 _OWNER: Final = {
@@ -92,10 +94,15 @@ def _value(value: Any, shape: Any, at: tuple[Step, ...], go: str, out: Decoded) 
                 _refuse(each, go, "string", out)
     elif shape != "any" and (not isinstance(value, _TAKES[shape]) or (shape == "int64" and isinstance(value, bool))):
         _refuse(value, go, shape, out)
+    elif shape == "time" and not is_datetime(value):
+        out.error = (
+            out.error or f'parsing time "{value}" as "2006-01-02T15:04:05Z07:00": cannot parse "{value}" as "2006"'
+        )
     return None
 
 
 def _refuse(value: Any, go: str, wanted: str, out: Decoded) -> None:
+    wanted = "string" if wanted == "time" else wanted
     out.error = out.error or f"json: cannot unmarshal {_kind(value)} into Go struct field {go} of type {wanted}"
 
 
@@ -122,8 +129,6 @@ def faults(
     elif not begins:
         out.append(Fault(REQUIRED, detail="name or generateName is required", steps=["name"]))
     out += _namespace(found.get("namespace") or "", namespaced=namespaced)
-    if (generation := found.get("generation") or 0) < 0:
-        out.append(_bad("generation", generation, "must be greater than or equal to 0"))
     for check in (_labels, _annotations, _owners, _finalizers):
         out += check(found)
     for fault in out:
@@ -140,7 +145,7 @@ def _namespace(namespace: str, *, namespaced: bool) -> list[Fault]:
     if not namespace:
         return []
     if not namespaced:
-        return [Fault(FORBIDDEN, detail="not allowed on this type", steps=["namespace"])]
+        return []  # the server takes it away
     return [_bad("namespace", namespace, each) for each in names.dns1123_label(namespace)]
 
 
@@ -176,8 +181,18 @@ def _owners(found: Mapping[str, Any]) -> Iterator[Fault]:
             if first:
                 both = f'Found "true" in references for {first} and {this}'
                 says = f"Only one reference can have Controller set to true. {both}"
-                yield _bad("ownerReferences", owners, says)
+                yield _bad("ownerReferences", Raw(_written(owners)), says)
             first = first or this
+
+
+def _written(owners: Iterable[Mapping[str, Any]]) -> str:
+    """References as the server's encoder writes them: fields in its order, the first four always."""
+    shown = []
+    for owner in owners:
+        fields = {key: owner.get(key) or "" for key in ("apiVersion", "kind", "name", "uid")}
+        fields |= {key: owner[key] for key in ("controller", "blockOwnerDeletion") if owner.get(key) is not None}
+        shown.append("{" + ",".join(f"{go_json(key)}:{go_json(value)}" for key, value in fields.items()) + "}")
+    return f"[{','.join(shown)}]"
 
 
 def _finalizers(found: Mapping[str, Any]) -> Iterator[Fault]:

@@ -26,8 +26,8 @@ _QUALIFIED_SAYS: Final = (
 )
 
 
-def _long(name: str, most: int) -> list[str]:
-    return [f"must be no more than {most} characters"] if len(name.encode(errors="replace")) > most else []
+def _long(name: str, most: int, unit: str = "characters") -> list[str]:
+    return [f"must be no more than {most} {unit}"] if len(name.encode(errors="replace")) > most else []
 
 
 def dns1123_label(name: str) -> list[str]:
@@ -44,9 +44,9 @@ def dns1123_label(name: str) -> list[str]:
     return faults
 
 
-def dns1123_subdomain(name: str) -> list[str]:
+def dns1123_subdomain(name: str, unit: str = "characters") -> list[str]:
     """A host name, at most 253 characters: what nearly every object may be called."""
-    faults = _long(name, 253)
+    faults = _long(name, 253, unit)
     if not _is_subdomain(name):
         faults.append(
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
@@ -84,11 +84,13 @@ def qualified(name: str) -> list[str]:
     faults = []
     if len(parts) == 2:
         prefix = parts[0]
-        faults += [f"prefix part {each}" for each in (dns1123_subdomain(prefix) if prefix else ["must be non-empty"])]
+        faults += [
+            f"prefix part {each}" for each in (dns1123_subdomain(prefix, "bytes") if prefix else ["must be non-empty"])
+        ]
     last = parts[-1]
     if not last:
         faults.append("name part must be non-empty")
-    faults += [f"name part {each}" for each in _long(last, 63)]
+    faults += [f"name part {each}" for each in _long(last, 63, "bytes")]
     if not _is_qualified(last):
         faults.append(f"name part {_QUALIFIED_SAYS}")
     return faults
@@ -96,7 +98,7 @@ def qualified(name: str) -> list[str]:
 
 def label_value(value: str) -> list[str]:
     """The value of a label."""
-    faults = _long(value, 63)
+    faults = _long(value, 63, "bytes")
     if value and not _is_qualified(value):
         faults.append(
             "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must "

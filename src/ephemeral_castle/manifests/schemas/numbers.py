@@ -18,6 +18,14 @@ _FLOAT32: Final = 3.4028234663852886e38
 Check = Callable[[Any], list[Fault]]
 
 
+def is_whole(value: float) -> bool:
+    """Whether the server takes a floating point number for an integer: below 2**53, and near enough."""
+    if not -(2**53) < value < 2**53:
+        return False
+    near = float(int(value))
+    return value == near or (value > 0 and near > 0 and abs(value - near) / (value + near) < 1e-9)
+
+
 def check(schema: Mapping[str, Any], kind: str, form: str) -> Check | None:
     """Compiles what a schema asks of numbers; None: nothing.
 
@@ -33,12 +41,12 @@ def check(schema: Mapping[str, Any], kind: str, form: str) -> Check | None:
         return None
 
     def checked(value: Any) -> list[Fault]:
-        if value.__class__ is int and not LEAST <= value <= MOST:
-            value = float(value)
         out = []
         if not _fits(value, kind, form):
             out.append(_out_of_range(kind, form))
-        if step is not None and not _multiple(value, step):
+        if step is not None and value.__class__ is int and int(step) <= 0:
+            out.append(Fault(INVALID, 0, f"factor MultipleOf declared for {NAME} must be positive: 0"))
+        elif step is not None and not _multiple(value, step):
             out.append(Fault(INVALID, value, f"{NAME} in body should be a multiple of {_bound(value, step)}"))
         if low is not None:
             _bounded(value, low, schema.get("exclusiveMinimum"), ("less", "greater"), out)
@@ -68,9 +76,9 @@ def _bound(value: Any, bound: float) -> str:
 
 def _multiple(value: Any, step: float) -> bool:
     if value.__class__ is int:
-        return bool(int(step) > 0 and value % int(step) == 0)
+        return bool(value % int(step) == 0)
     times = 1 / step * value if step < 1 else value / step
-    return bool(abs(times - round(times)) < 1e-9)
+    return is_whole(times)
 
 
 def _bounded(value: Any, bound: float, exclusive: object, words: tuple[str, str], out: list[Fault]) -> None:

@@ -23,6 +23,7 @@ from ephemeral_castle.manifests.schemas.fault import (
     Fault,
     Step,
     cause,
+    number,
     quoted,
     written,
 )
@@ -32,6 +33,7 @@ _NOT_CHECKED: Final = (
     "some validation rules were not checked because the object was invalid; correct the existing errors to complete "
     "validation"
 )
+_SUFFIX: Final = "x" * 5  # stands for the five characters that the server draws
 _MOST_REPLICAS: Final = 2**31 - 1
 
 
@@ -134,8 +136,9 @@ class Structural:
     def judge(self, document: Mapping[str, Any], mode: Mode = Mode.STRICT) -> Verdict:
         """What the server would answer to the creation of a document; the document is left as it is."""
         meta = metadata.decode(document.get("metadata"))
-        if meta.error:
-            return self._not_understood((), meta.error)
+        error = meta.error or (embedded.error(self.of.schema, document) if self._embedded is not None else "")
+        if error:
+            return self._not_understood((), error)
         paths: Unknown = []
         completed: dict[str, Any] = self._shape(document, paths)
         unknown = self._unknown(meta.unknown, paths, document)
@@ -173,7 +176,7 @@ class Structural:
             if any(fault.reason in BLOCKING for fault in faults):
                 faults.append(Fault(INVALID, None, _NOT_CHECKED, nowhere=True))
             else:
-                found, evaluated, unknown = self._rules(completed)
+                found, evaluated, unknown = self._rules(_named(completed))
                 unchecked += unknown
                 faults += found
         if not faults:
@@ -199,6 +202,14 @@ class Structural:
         if selector:
             _nested(completed, selector, "string", "string", out)
         return out
+
+
+def _named(completed: dict[str, Any]) -> dict[str, Any]:
+    """The document with the name that the server makes of `generateName`, which rules see."""
+    meta = completed.get("metadata")
+    if not isinstance(meta, dict) or meta.get("name") or not meta.get("generateName"):
+        return completed
+    return {**completed, "metadata": {**meta, "name": meta["generateName"] + _SUFFIX}}
 
 
 def _patterns(schema: Mapping[str, Any]) -> int:
@@ -252,7 +263,13 @@ def _type(value: Any) -> str:
 
 
 def _go(value: Any) -> str:
-    """A value as Go's `%v` prints it, where it is simple."""
+    """A value as Go's `%v` prints it."""
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{key}:{_go(value[key])}' for key in sorted(value))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(map(_go, value))}]"
     if value is None:
         return "<nil>"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return number(float(value)) if kind(value) == "number" else str(value)
