@@ -75,7 +75,7 @@ def test_exit_codes_are_unique_and_the_errors_use_documented_ones():
     assert {kind.exit_code for kind in kinds} <= set(MEANING)
 
 
-@pytest.mark.parametrize("name", ["cli.md", "exit-codes.md"])
+@pytest.mark.parametrize("name", ["cli.md", "exit-codes.md", "rules.md", "failures.md"])
 def test_the_reference_is_up_to_date(name):
     path = DOCS / name
     assert path.exists(), "write it: python -m ephemeral_castle.cli.reference"

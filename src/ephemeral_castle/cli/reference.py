@@ -1,6 +1,6 @@
-"""Writes `docs/reference/cli.md` and `docs/reference/exit-codes.md` from the commands themselves.
+"""Writes pages of `docs/reference` from the code: the commands, the exit codes, the rules, the failures.
 
-`python -m ephemeral_castle.cli.reference [DIRECTORY]` writes both; a test compares them with what is committed.
+`python -m ephemeral_castle.cli.reference [DIRECTORY]` writes all; a test compares them with what is committed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import click
 from ephemeral_castle.cli.command import VerbCommand
 from ephemeral_castle.cli.exit_codes import as_markdown as exit_codes_page
 from ephemeral_castle.cli.main import VERBS, castle
+from ephemeral_castle.cli.rule_pages import failures_page, rules_page
 
 _WIDTH = 100
 
@@ -50,7 +51,12 @@ def cli_page() -> str:
 
 def pages() -> dict[str, str]:
     """File name -> text."""
-    return {"cli.md": cli_page(), "exit-codes.md": exit_codes_page()}
+    return {
+        "cli.md": cli_page(),
+        "exit-codes.md": exit_codes_page(),
+        "rules.md": rules_page(),
+        "failures.md": failures_page(),
+    }
 
 
 def write(directory: Path) -> list[Path]:

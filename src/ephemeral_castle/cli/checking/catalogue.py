@@ -8,13 +8,14 @@ from functools import cache
 from ephemeral_castle.cli.checking.own_rules import OWN
 from ephemeral_castle.errors import UsageError
 from ephemeral_castle.manifests.rules import RULES
+from ephemeral_castle.manifests.rules.examples import EXAMPLES
 from ephemeral_castle.model.checked import Explanation
 
 
 @cache
 def catalogue() -> Mapping[str, Explanation]:
     """By id, in the order in which they are listed."""
-    met = (Explanation(each.id, each.title, each.why, each.source) for each in RULES)
+    met = (Explanation(each.id, each.title, each.why, each.source, *EXAMPLES[each.id]) for each in RULES)
     return {each.id: each for each in (*OWN, *met)}
 
 
