@@ -10,12 +10,12 @@ import contextlib
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from testbed import git_host
 from testbed.standins import components
 from testbed.standins.pgo import crd, manifests
 
@@ -126,11 +126,15 @@ class GrownCastle(OperatedCastle):
 
     def serve(self) -> None:
         """The Git host of its cluster."""
-        git_host.start(self.base / "host", self.base / "git", self.port)
+        self._host("start", "--root", str(self.base / "git"), "--port", str(self.port))
 
     def silence(self) -> None:
         """Nobody answers at the Git host any more."""
-        git_host.stop(self.base / "host")
+        self._host("stop")
+
+    def _host(self, verb: str, *more: str) -> None:
+        program = [sys.executable, str(ROOT / "testbed/git_host.py"), verb, str(self.base / "host"), *more]
+        subprocess.run(program, check=True, timeout=60, stdout=subprocess.DEVNULL)
 
 
 @contextlib.contextmanager
