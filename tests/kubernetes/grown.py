@@ -54,7 +54,7 @@ def unit(name: str, **spec: Any) -> dict[str, Any]:
 
 
 def born(*, second: bool = False) -> str:
-    """The PostgresCluster of the guide, which takes its birth from castle's word. `second`: with a repo2 on a volume."""
+    """The PostgresCluster of the guide, which takes its birth from castle's word. `second`: with repo2 on a volume."""
     more = json.dumps({"name": "repo2", "volume": {"volumeClaimSpec": CLAIM}})
     users = json.dumps([{"name": "app", "databases": ["app"]}, {"name": "report"}])
     instances = json.dumps([{"name": "a", "replicas": 1, "dataVolumeClaimSpec": CLAIM}])
