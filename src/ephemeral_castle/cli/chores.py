@@ -27,6 +27,7 @@ from ephemeral_castle.world.forwarders import Forwarders
 from ephemeral_castle.world.images import ImageStore
 from ephemeral_castle.world.keys import KeyFile, NotFilledIn
 from ephemeral_castle.world.pidfile import ProcessMark
+from ephemeral_castle.world.renderers import rendered as rendered  # noqa: PLC0414, for `wiring`
 
 if TYPE_CHECKING:
     from ephemeral_castle.world.git import GitSource

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from ephemeral_castle.cli.heard import Heard
     from ephemeral_castle.cli.watch import Reader
+    from ephemeral_castle.manifests.ports import Chart
     from ephemeral_castle.model.castle import Castle, Verb
     from ephemeral_castle.model.checked import Checked, Explanation
     from ephemeral_castle.model.plan import Plan
@@ -75,6 +76,10 @@ class Wiring(Protocol):
 
     async def ask(self, castle: Castle, site: str | None, *, tree: bool) -> Heard:
         """Asks everything that the castle stands on; `tree`: whether its repository's files are wanted."""
+        ...
+
+    def rendered(self, directory: str, chart: Chart | None) -> str:
+        """What kubectl renders of a directory, or helm of a chart below it; raises PortFailed."""
         ...
 
     def card(self, castle: Castle, site: str | None) -> Mapping[str, Any]:

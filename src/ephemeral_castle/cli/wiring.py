@@ -338,6 +338,13 @@ async def ask(castle: Castle, site: str | None, *, tree: bool) -> Heard:
     return await asking.ask(castle, site_of(castle, site), tree=tree)
 
 
+def rendered(directory: str, chart: Any) -> str:
+    """What kubectl renders of a directory, or helm of a `manifests.ports.Chart` below it; raises PortFailed."""
+    from ephemeral_castle.cli.chores import rendered as print_of
+
+    return print_of(directory, chart)
+
+
 def card(castle: Castle, site: str | None) -> Mapping[str, Any]:
     """The mapping that `views.card` describes."""
     from ephemeral_castle.cli import chores

@@ -89,7 +89,7 @@ def _look(looking: _Looking, wanted: Targets) -> None:
     if wanted.definition:
         _definition(looking, wanted)
     for path in wanted.trees:
-        looking.manifests(tree(path), path)
+        looking.manifests(tree(path, offline=looking.asked.offline), path)
     if wanted.files or wanted.stdin:
         names = [*wanted.files, *(["standard input"] if wanted.stdin else [])]
         given = sys.stdin.buffer.read() if wanted.stdin else None
@@ -124,7 +124,7 @@ def _castle(looking: _Looking, castle: Castle, wanted: Targets) -> None:
         looking.findings += found
         looking.living, looking.looks = heard.living, len(heard.checks)
     if lies:
-        looking.manifests(tree(lies), lies)
+        looking.manifests(tree(lies, offline=looking.asked.offline), lies)
     elif heard is not None and heard.tree is not None:
         looking.manifests(committed(heard.tree, away), away)
     elif away and looking.asks("repository-unread"):

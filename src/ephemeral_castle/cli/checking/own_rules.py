@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ephemeral_castle.manifests.explanations import READING
 from ephemeral_castle.model.checked import Explanation
 
 OWN = (
+    *READING,
     Explanation(
         "definition",
         "castle.yaml has a mistake",

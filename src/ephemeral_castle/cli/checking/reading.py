@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ephemeral_castle.cli.checking.disk import Disk, content
-from ephemeral_castle.manifests import load
-from ephemeral_castle.manifests.files import Files, Memory, Unreadable
-from ephemeral_castle.manifests.repository import Object, Repository
-from ephemeral_castle.model.finding import Finding, Mark, Severity
+from ephemeral_castle.cli.checking.programs import ports
+from ephemeral_castle.manifests.files import Memory
+from ephemeral_castle.manifests.ports import Ports
+from ephemeral_castle.manifests.reading import read, read_files
+from ephemeral_castle.manifests.repository import Repository
 
 INPUT = "<stdin>"
-SUFFIXES = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True)
@@ -31,81 +31,27 @@ class Seen:
     whole: bool = True
 
 
-def tree(path: str) -> Seen:
-    """Everything below a directory."""
-    disk = Disk(path)
-    return Seen(_repository(_contents(disk, _walk(disk, ""))), "" if path == "." else path)
+def tree(path: str, *, offline: bool) -> Seen:
+    """Everything below a directory. `offline`: no other program renders anything, for some of them fetch."""
+    found = read(Disk(path), "", Ports() if offline else ports(path))
+    return Seen(found, "" if path == "." else path)
 
 
 def committed(files: Mapping[str, bytes], name: str) -> Seen:
     """The files of a revision. `name`: stands before every path."""
-    memory = Memory(files)
-    return Seen(_repository(_contents(memory, _walk(memory, ""))), name)
+    return Seen(read(Memory(files)), name)
 
 
 def single(paths: Iterable[str], stdin: bytes | None) -> Seen:
     """Single files, and standard input where it was read, judged together."""
-    contents: dict[str, bytes | Unreadable] = {path: _content(path) for path in paths}
-    if stdin is not None:
-        contents[INPUT] = stdin
-    return Seen(_repository(contents), whole=False)
+    named = list(paths)
+    given = {INPUT: stdin} if stdin is not None else {}
+    return Seen(read_files(_Named(given), [*named, *given]), whole=False)
 
 
-def _content(path: str) -> bytes | Unreadable:
-    try:
-        return content(Path(path))
-    except Unreadable as error:
-        return error
+class _Named(Memory):
+    """Standard input, and files of this computer by the names that a person gave them."""
 
-
-def _contents(files: Files, paths: Iterable[str]) -> dict[str, bytes | Unreadable]:
-    found: dict[str, bytes | Unreadable] = {}
-    for path in paths:
-        try:
-            found[path] = files.read(path)
-        except Unreadable as error:
-            found[path] = error
-    return found
-
-
-def _walk(files: Files, directory: str) -> Iterator[str]:
-    for name in files.list(directory):
-        path = f"{directory}/{name}" if directory else name
-        if name.endswith("/"):
-            yield from _walk(files, path.rstrip("/"))
-        elif name.endswith(SUFFIXES):
-            yield path
-
-
-def _repository(contents: Mapping[str, bytes | Unreadable]) -> Repository:
-    objects: list[Object] = []
-    faults: list[Finding] = []
-    texts: dict[str, str] = {}
-    for path, raw in contents.items():
-        if isinstance(raw, Unreadable):
-            faults.append(Finding("file-unreadable", Severity.ERROR, str(raw), Mark(path), (f"ls -l {path}",)))
-            continue
-        text = _text(path, raw)
-        if isinstance(text, Finding):
-            faults.append(text)
-            continue
-        texts[path] = text
-        documents, wrong = load.read(text, path)
-        objects += [Object(each.manifest) for each in documents]
-        faults += [
-            Finding("yaml", Severity.ERROR, each.message, Mark(path, each.line, each.column), (each.hint,))
-            for each in wrong
-        ]
-    return Repository(tuple(objects), faults=tuple(faults), texts=texts)
-
-
-def _text(path: str, raw: bytes) -> str | Finding:
-    """The text of a file, or why it is none."""
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        good = raw[: error.start].decode("utf-8-sig", errors="replace")
-        line, column = good.count("\n") + 1, len(good) - (good.rfind("\n") + 1) + 1
-        utf16 = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
-        said = "this file is UTF-16" if utf16 else f"byte 0x{raw[error.start]:02x} is not UTF-8"
-        return Finding("file-not-utf8", Severity.ERROR, said, Mark(path, line, column), ("save it as UTF-8",))
+    def read(self, path: str) -> bytes:
+        """The content of a file."""
+        return super().read(path) if path in self.texts else content(Path(path))

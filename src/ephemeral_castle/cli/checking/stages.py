@@ -24,8 +24,8 @@ Stage = Callable[[Repository, Situation], Iterable[Finding]]
 
 
 def files(repository: Repository, _situation: Situation) -> Iterable[Finding]:
-    """What is wrong with the files themselves, found while they were read."""
-    return repository.faults
+    """What is wrong with the files themselves, found while they were read, and what could not be looked at."""
+    return (*repository.faults, *repository.unseen)
 
 
 def experience(repository: Repository, situation: Situation) -> Iterable[Finding]:
