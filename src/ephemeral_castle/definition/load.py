@@ -190,9 +190,9 @@ def _unknown_driver(reading: _Reading, driver: str, span: Span) -> None:
 
 
 def _name_secrets(reading: _Reading, root: Node, model: BaseModel, place: tuple[str, ...]) -> None:
-    """Remembers where a valid part of the file names a secret: such a name is none itself."""
+    """Remembers where a valid part of the file names a secret, or an object like one: such a name is none itself."""
     for naming in namings(model):
-        if naming.refers and naming.kind == "secret":
+        if naming.refers and naming.kind in ("secret", "object"):
             reading.references.add(value_span(list(follow(root, (*place, *naming.path))), root))
 
 

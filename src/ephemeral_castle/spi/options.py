@@ -37,7 +37,10 @@ class Options(BaseModel):
 
 @dataclass(frozen=True)
 class Refers:
-    """Marks a text field that names something else. `kind`: "layer", "machine" (both must exist) or "secret"."""
+    """Marks a text field that names something else.
+
+    `kind`: "layer", "machine" (both must exist), "secret" (of castle's vault) or "object" (of a cluster).
+    """
 
     kind: str
 

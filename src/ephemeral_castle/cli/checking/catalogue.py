@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from ephemeral_castle.cli.checking.own_rules import OWN
+from ephemeral_castle.cli.checking.schema_rules import SCHEMAS
 from ephemeral_castle.errors import UsageError
 from ephemeral_castle.manifests.rules import RULES
 from ephemeral_castle.manifests.rules.examples import EXAMPLES
@@ -16,7 +17,7 @@ from ephemeral_castle.model.checked import Explanation
 def catalogue() -> Mapping[str, Explanation]:
     """By id, in the order in which they are listed."""
     met = (Explanation(each.id, each.title, each.why, each.source, *EXAMPLES[each.id]) for each in RULES)
-    return {each.id: each for each in (*OWN, *met)}
+    return {each.id: each for each in (*OWN, *SCHEMAS, *met)}
 
 
 def explanation(rule: str) -> Explanation:

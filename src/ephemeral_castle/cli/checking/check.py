@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ephemeral_castle.model.castle import Castle
 
 
+NEWEST = Setting().kubernetes  # version that castle knows
+
+
 @dataclass(frozen=True)
 class Answer:
     """What was found.
@@ -48,7 +51,7 @@ class _Looking:
     objects: int = 0
     world: bool | None = None
     looks: int = 0
-    living: frozenset[str] | None = None
+    setting: Setting | None = None
 
     def asks(self, rule: str) -> bool:
         """Whether a rule is to look."""
@@ -56,8 +59,7 @@ class _Looking:
 
     def manifests(self, seen: Seen, name: str) -> None:
         """Runs all stages over a repository."""
-        kubernetes = self.asked.kubernetes or Setting().kubernetes
-        situation = stages.Situation(Setting(kubernetes, self.living), self.asks)
+        situation = stages.Situation(self.setting or Setting(self.asked.kubernetes or NEWEST), self.asks)
         self.findings += stages.look(seen, situation)
         self.texts.update({stages.named(path, seen.prefix): text for path, text in seen.repository.texts.items()})
         self.objects += len(seen.repository.objects)
@@ -111,7 +113,9 @@ def _definition(looking: _Looking, wanted: Targets) -> None:
 def _castle(looking: _Looking, castle: Castle, wanted: Targets) -> None:
     """The manifests of its repository, unless others were named, and the world."""
     from ephemeral_castle.cli.checking.defined import local_tree, remote, site_of
+    from ephemeral_castle.cli.checking.surroundings import setting_of
 
+    site = site_of(castle, looking.asked.site)
     alone = not wanted.trees and not wanted.files and not wanted.stdin
     lies = local_tree(castle) if alone else ""
     away = remote(castle) if alone and not lies else ""
@@ -120,9 +124,10 @@ def _castle(looking: _Looking, castle: Castle, wanted: Targets) -> None:
     if looking.world:
         from ephemeral_castle.cli.checking.world import listen
 
-        found, heard = listen(castle, site_of(castle, looking.asked.site), wanted.definition, tree=bool(away))
+        found, heard = listen(castle, site, wanted.definition, tree=bool(away))
         looking.findings += found
-        looking.living, looking.looks = heard.living, len(heard.checks)
+        looking.looks = len(heard.checks)
+    looking.setting = setting_of(site, heard.living if heard else None, looking.asked.kubernetes)
     if lies:
         looking.manifests(tree(lies, offline=looking.asked.offline), lies)
     elif heard is not None and heard.tree is not None:

@@ -33,7 +33,15 @@ def experience(repository: Repository, situation: Situation) -> Iterable[Finding
     return rules.find(repository, situation.setting, [each for each in rules.RULES if situation.asks(each.id)])
 
 
-STAGES: tuple[Stage, ...] = (files, experience)
+def schemas(repository: Repository, _situation: Situation) -> Iterable[Finding]:
+    """What the API server would refuse."""
+    from ephemeral_castle.cli.checking.schemas import schemas_of
+    from ephemeral_castle.manifests.schemas.judge import judge
+
+    return judge(repository.objects, schemas_of(repository))
+
+
+STAGES: tuple[Stage, ...] = (files, schemas, experience)
 
 
 def look(seen: Seen, situation: Situation) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from ephemeral_castle.spi.options import LayerName, Options, refusal
+from ephemeral_castle.spi.options import LayerName, Options, Refers, refusal
 from ephemeral_castle.spi.units import Duration
 
 _NAME = r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"
@@ -27,7 +27,7 @@ class CarriedOptions(Options):
 
     namespace: Space = Field(description="its namespace")
     name: Name = Field(description="name of the Certificate")
-    secret: Name = Field(description="its `secretName`")
+    secret: Annotated[Name, Refers("object")] = Field(description="its `secretName`")
     layer: LayerName = Field(description="layer of driver `certificates` that carries it")
     issuer: IssuerOptions = Field(description="its `issuerRef`")
 

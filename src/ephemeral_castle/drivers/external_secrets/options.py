@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from ephemeral_castle.spi.options import Options, SecretName, refusal
+from ephemeral_castle.spi.options import Options, Refers, SecretName, refusal
 from ephemeral_castle.spi.units import Duration
 
 _NAME = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
@@ -57,7 +57,7 @@ class SecretOptions(Options):
 class CipherOptions(Options):
     """Where the pass of a treasure's backups arrives in the cluster."""
 
-    secret: Annotated[str, AfterValidator(_object)] = Field(
+    secret: Annotated[str, AfterValidator(_object), Refers("object")] = Field(
         description="the Secret that is made, as NAMESPACE/NAME", examples=["data/db-s3"]
     )
     key: Key = Field(

@@ -56,10 +56,7 @@ def _finding(each: Finding, checked: Checked, paint: Paint) -> Iterator[str]:
 def _undecided(checked: Checked, paint: Paint) -> Iterator[str]:
     """What nobody looked into, by rule and reason: one line each, a few of the names."""
     yield paint.strong("not looked into")
-    by_reason: dict[tuple[str, str], list[Finding]] = {}
-    for each in checked.undecided:
-        by_reason.setdefault((each.rule, each.message), []).append(each)
-    for (rule, message), found in by_reason.items():
+    for rule, message, found in _reasons(checked):
         names = list(dict.fromkeys(clean(each.subject or _place(each.mark)) for each in found))
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         named = f" ({', '.join(names[:_NAMED])}{more})" if any(names) else ""
@@ -67,6 +64,18 @@ def _undecided(checked: Checked, paint: Paint) -> Iterator[str]:
         yield f"  {paint.sign(Sign.WARNING)} {times}{clean(message)}{named}  {paint.faint(f'[{rule}]')}"
         for text in dict.fromkeys(text for each in found for text in each.hints):
             yield f"{_INDENT}  hint: {hint(text)}"
+
+
+def _reasons(checked: Checked) -> Iterator[tuple[str, str, list[Finding]]]:
+    """Rule, reason and findings; many reasons of one rule are told by its title."""
+    by_rule: dict[str, dict[str, list[Finding]]] = {}
+    for each in checked.undecided:
+        by_rule.setdefault(each.rule, {}).setdefault(each.message, []).append(each)
+    for rule, by_message in by_rule.items():
+        if len(by_message) > _NAMED and rule in checked.rules:
+            yield rule, checked.rules[rule].title, [each for found in by_message.values() for each in found]
+        else:
+            yield from ((rule, message, found) for message, found in by_message.items())
 
 
 def _place(mark: Mark) -> str:

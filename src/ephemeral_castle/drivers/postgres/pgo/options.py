@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from ephemeral_castle.drivers.postgres.options import KubernetesLabel, KubernetesName, ServerOptions
-from ephemeral_castle.spi.options import refusal
+from ephemeral_castle.spi.options import Refers, refusal
 from ephemeral_castle.spi.units import Size
 
 USER = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
@@ -45,7 +45,7 @@ class PgoOptions(ServerOptions):
         default="flux-system/castle-life",
         description="`by: git`: ConfigMap that castle writes once it has decided; the tree takes `dataSource` from it",
     )
-    secret: KubernetesName | None = Field(
+    secret: Annotated[KubernetesName, Refers("object")] | None = Field(
         default=None,
         description="Secret with the key `s3.conf` that somebody else makes (an ExternalSecret); castle makes it when "
         "not given",
