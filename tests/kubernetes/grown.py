@@ -149,6 +149,6 @@ def grown(given: Parts, *, database: bool, s3: Treasury | None = None) -> Iterat
     try:
         yield made
     finally:
+        made.silence()  # `down` removes the directory in which its process id lies
         made.down()
-        made.silence()
         shutil.rmtree(base, ignore_errors=True)
