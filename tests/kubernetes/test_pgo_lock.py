@@ -173,3 +173,32 @@ async def test_its_volumes_and_its_namespace_end_by_a_wipe_only(cluster: HttpClu
     await active(cluster, opened)
     await cluster.delete(ours)
     assert (await cluster.get(space) or {})["status"]["phase"] == "Active"
+
+
+async def test_a_birth_from_another_repository_than_the_first_is_refused(cluster: HttpCluster) -> None:
+    """It may lag behind, or hold another database: nobody has proven it."""
+    await locked(cluster, LOCK)
+    other = born(source=RIGHT)
+    other["spec"]["dataSource"]["pgbackrest"]["repo"]["name"] = "repo2"
+    await refused(cluster.create(other), EMPTY)
+
+
+SIDE = dataclasses.replace(LOCK, cluster="db-side", beside=True)
+OWN = {"pgbackrest": {"repos": [{"name": "repo1", "volume": {"volumeClaimSpec": CLAIM}}]}}
+
+
+async def test_a_copy_archives_into_a_volume_of_its_own_alone(cluster: HttpCluster) -> None:
+    """An operator's server archives whatever it is told, and this one is told by the living one's backups."""
+    await locked(cluster, LOCK)
+    for each in manifests(SIDE, {}):
+        await cluster.apply(each)
+    await active(cluster, SIDE)
+    words = "archives into a volume of its own"
+    copy = born(source=RIGHT, name="db-side")
+    await refused(cluster.create(copy), "born by castle restore --side only")
+    copy["spec"]["backups"] = OWN
+    await refused(cluster.create({**copy, "spec": {**copy["spec"], "dataSource": None}}), "castle restore --side only")
+    await cluster.create(copy)
+    ref = Ref(API, KIND, "db-side", "data")
+    await refused(cluster.patch(ref, {"spec": {"backups": born()["spec"]["backups"]}}), words)
+    await cluster.delete(ref)  # whoever wants it gone may have that
