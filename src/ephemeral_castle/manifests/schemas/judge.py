@@ -103,7 +103,8 @@ def _sentence(cause: Cause) -> str:
     if cause.reason == UNSUPPORTED:
         value = cause.message.removeprefix("Unsupported value: ").partition(": supported values:")[0]
         return f"{where} is none of the values that its schema allows: {value}"
-    return f"{where}: {cause.message.removeprefix('Invalid value: ')}"
+    said = cause.message.removeprefix("Invalid value: ").replace(f": {cause.field} in body ", " ")
+    return f"{where}: {said}"
 
 
 def _hints(cause: Cause) -> tuple[str, ...]:
@@ -202,13 +203,24 @@ def _finding(
         rule=rule,
         severity=severity,
         message=message,
-        mark=_mark(of, path, key=rule == UNKNOWN_FIELD),
+        mark=_mark(of, path, key=rule == UNKNOWN_FIELD or not _scalar(of.manifest, path)),
         hints=hints,
         says=says,
         subject=of.subject,
         path=written(path),
         chain=of.chain,
     )
+
+
+def _scalar(manifest: Any, path: Sequence[Step]) -> bool:
+    """Whether a plain value stands at a path: of a block, or of what is missing in it, people look for the key."""
+    value = manifest
+    for step in path:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return not isinstance(value, Mapping | list)
 
 
 def _mark(of: Object, path: Sequence[Step], *, key: bool) -> Mark:

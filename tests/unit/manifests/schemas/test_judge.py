@@ -80,9 +80,24 @@ def test_a_name_that_breaks_its_pattern_is_told_where_it_stands():
     [found] = judged({"users": [{"name": "a"}, {"name": "tazlab_admin"}]})
     assert (found.rule, found.severity, found.path) == ("schema-invalid", Severity.ERROR, "spec.users[1].name")
     assert found.mark.column == 9
+    assert found.message == "spec.users[1].name: \"tazlab_admin\" should match '^[a-z0-9-]+$'"
     assert found.says == (
         "spec.users[1].name: Invalid value: \"tazlab_admin\": spec.users[1].name in body should match '^[a-z0-9-]+$'"
     )
+
+
+def test_a_missing_field_is_told_at_the_key_that_lacks_it_not_at_its_sibling():
+    text = "apiVersion: example.com/v1\nkind: Cluster\nmetadata: {name: db}\nspec:\n  users:\n  - 3\n"
+    schema = {"type": "object", "required": ["owner"], "properties": {"users": {"type": "array"}}}
+    crd = {**CRD, "spec": {**CRD["spec"], "versions": [version(schema)]}}
+    [document] = read(text, "f.yaml")[0]
+    [found] = judge([Object(document.manifest)], Known(definitions(crd)))
+    assert (found.path, found.mark.line, found.mark.column) == ("spec.owner", 4, 1)
+
+
+def version(spec: dict[str, Any]) -> dict[str, Any]:
+    whole = {"type": "object", "properties": {"spec": {"x-kubernetes-preserve-unknown-fields": True, **spec}}}
+    return {"name": "v1", "served": True, "schema": {"openAPIV3Schema": whole}}
 
 
 def test_an_unknown_field_is_told_in_both_notations_at_its_key():
