@@ -31,7 +31,7 @@ SPEC = {
     },
     "x-kubernetes-validations": [{"rule": "!has(self.size) || self.size < 10", "message": "size is below ten"}],
 }
-CRD = {
+CRD: dict[str, Any] = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
     "spec": {
