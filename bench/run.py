@@ -4,9 +4,9 @@
     scripts/bench startup rebirth  some
 
 `rebirth`, `restore`, `whole` and both `kubernetes` parts need root; what did not stand is raised for them and removed.
-`watch` and `flux` need the programs of `scripts/kubernetes programs`. The `kubernetes` parts need all that
-`scripts/kubernetes prefetch` builds, and run only when they are named. Ratios are taken within one run on one computer;
-seconds of two computers do not compare.
+`watch`, `flux` and half of `check` need the programs of `scripts/kubernetes programs`. The `kubernetes` parts need all
+that `scripts/kubernetes prefetch` builds, and run only when they are named. Ratios are taken within one run on one
+computer; seconds of two computers do not compare.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-PARTS = ("startup", "rebirth", "restore", "whole", "watch", "flux")
+PARTS = ("startup", "check", "rebirth", "restore", "whole", "watch", "flux")
 NAMED = ("kubernetes", "kubernetes-data")  # parts that run only when they are named
 
 
