@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ephemeral_castle.manifests.load import read
-from ephemeral_castle.manifests.repository import Object, Repository, Unit
+from ephemeral_castle.manifests import reading
+from ephemeral_castle.manifests.files import Memory
+from ephemeral_castle.manifests.repository import Repository
 from ephemeral_castle.manifests.rules.rule import Setting
 
 HERE = Path(__file__).parent
@@ -19,18 +20,10 @@ def texts(directory: Path) -> dict[str, str]:
 
 
 def repository(files: dict[str, str]) -> Repository:
-    """The objects of plain files; Flux' Kustomizations apply what lies below their path."""
-    objects = []
-    for file, text in files.items():
-        if file.startswith("talos/"):
-            continue
-        documents, faults = read(text, file)
-        assert not faults, (file, faults)
-        objects += [Object(document.manifest) for document in documents]
-    units = [_unit(one) for one in objects if one.kind == "Kustomization" and one.group.startswith("kustomize.toolkit")]
-    placed = tuple(Object(one.manifest, unit=_holder(one, units)) for one in objects)
-    charts = tuple(one for one in placed if one.kind == "HelmRelease")
-    return Repository(placed, tuple(units), charts=charts, texts=files)
+    """The files as `castle check` reads them."""
+    read = reading.read(Memory(files))
+    assert not [each for each in read.faults if each.rule == "yaml"], read.faults
+    return read
 
 
 def setting(directory: Path) -> Setting:
@@ -48,15 +41,3 @@ def marked(files: dict[str, str]) -> set[tuple[str, int]]:
     """The lines that carry the mark."""
     lines = ((file, number, line) for file, text in files.items() for number, line in enumerate(text.splitlines(), 1))
     return {(file, number) for file, number, line in lines if line.rstrip().endswith(MARK)}
-
-
-def _unit(one: Object) -> Unit:
-    spec = one.manifest.get("spec") or {}
-    needs = tuple(f"{each.get('namespace', one.namespace)}/{each['name']}" for each in spec.get("dependsOn") or ())
-    return Unit(one, str(spec.get("path") or "").removeprefix("./"), needs)
-
-
-def _holder(one: Object, units: list[Unit]) -> str:
-    below = [unit for unit in units if one.mark.file.startswith(f"{unit.path}/")]
-    best = max(below, key=lambda unit: len(unit.path), default=None)
-    return f"{best.object.namespace}/{best.object.name}" if best else ""

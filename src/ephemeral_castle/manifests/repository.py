@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ephemeral_castle.manifests.tree import Map
 from ephemeral_castle.model.finding import Finding, Mark
@@ -99,4 +100,11 @@ class Repository:
 
     def of(self, kind: str, group: str | None = None) -> Iterator[Object]:
         """The objects of a kind, in any version; of one API group where it is given."""
-        return (each for each in self.objects if each.kind == kind and group in (None, each.group))
+        return (each for each in self._by_kind.get(kind, ()) if group in (None, each.group))
+
+    @cached_property
+    def _by_kind(self) -> Mapping[str, list[Object]]:
+        found: dict[str, list[Object]] = {}
+        for each in self.objects:
+            found.setdefault(each.kind, []).append(each)
+        return found

@@ -82,7 +82,6 @@ HEAVY = frozenset(
         "mimir-distributed",
         "tempo-distributed",
         "gitlab",
-        "rook-ceph-cluster",
         "elasticsearch",
         "eck-stack",
         "opensearch",
@@ -91,12 +90,9 @@ HEAVY = frozenset(
         "sentry",
         "kafka",
         "cassandra",
-        "istiod",
         "airflow",
         "thanos",
         "wazuh",
-        "longhorn",
-        "openebs",
     )
 )
 NUMBERS = re.compile(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(.*)")

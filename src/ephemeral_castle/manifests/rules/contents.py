@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules import operated
 from ephemeral_castle.manifests.rules.fields import Path, dig, each, mapping, text
+from ephemeral_castle.manifests.substitution import Undecided
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,11 @@ def contents(repository: Repository, kind: str, namespace: str, name: str) -> It
         for external in repository.of("ExternalSecret", "external-secrets.io"):
             if same(external.namespace, namespace) and target(external) == name:
                 yield _external(external)
-    for thing in repository.objects:
-        for one in operated.made(thing):
-            if (one.kind, one.name) == (kind, name) and same(one.namespace or "", namespace):
-                yield Content(thing, dict.fromkeys(one.keys) if one.keys else None)
+    for operator in operated.MAKERS:
+        for thing in repository.of(operator):
+            for one in operated.made(thing):
+                if (one.kind, one.name) == (kind, name) and same(one.namespace or "", namespace):
+                    yield Content(thing, dict.fromkeys(one.keys) if one.keys else None)
 
 
 def same(one: str, other: str) -> bool:
@@ -62,17 +64,17 @@ def target(external: Object) -> str:
     return text(dig(external.manifest, "spec", "target", "name")) or external.name
 
 
-def encrypted(made: Object) -> bool:
-    """Whether sops encrypted its values."""
-    return isinstance(made.manifest.get("sops"), Mapping)
+def known(value: object) -> bool:
+    """Whether a value can be seen: sops does not hide it, nor a variable."""
+    return not isinstance(value, Undecided)
 
 
 def _own(made: Object) -> Content:
     values: dict[str, str | None] = {}
     for key, value in mapping(made.manifest.get("data")).items():
-        values[key] = None if encrypted(made) else _plain(made, value)
+        values[key] = _plain(made, value) if known(value) else None
     for key, value in mapping(made.manifest.get("stringData")).items():
-        values[key] = None if encrypted(made) else text(value)
+        values[key] = text(value) if known(value) else None
     for key in mapping(made.manifest.get("binaryData")):
         values[key] = None
     return Content(made, values, ("stringData",) if "stringData" in made.manifest else ("data",))
@@ -93,7 +95,7 @@ def _external(external: Object) -> Content:
         return Content(external, None)
     written = mapping(template.get("data"))
     fetched = {text(found.get("secretKey")): None for _, found in each(external.manifest, "spec", "data")}
-    shaped = {key: text(value) for key, value in written.items()}
+    shaped = {key: text(value) if known(value) else None for key, value in written.items()}
     if not written or template.get("mergePolicy") == "Merge":
         return Content(external, {**fetched, **shaped}, ("spec", "data"))
     return Content(external, shaped, ("spec", "target", "template", "data"))

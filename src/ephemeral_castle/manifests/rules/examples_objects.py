@@ -102,4 +102,8 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         ("chart: cert-manager\nvalues: {}\n"),
         ("chart: cert-manager\nvalues: {crds: {enabled: true}}\n"),
     ),
+    "orphan-file": (
+        "resources: [web.yaml]   # and settings.yaml lies beside it\n",
+        "resources: [web.yaml, settings.yaml]\n",
+    ),
 }

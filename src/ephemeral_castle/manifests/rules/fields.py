@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ephemeral_castle.manifests.repository import Object
+from ephemeral_castle.manifests.substitution import Undecided
 from ephemeral_castle.manifests.tree import place
 from ephemeral_castle.model.finding import Edit, Finding, Severity
 
@@ -38,8 +39,8 @@ def listed(value: Any) -> Sequence[Any]:
 
 
 def text(value: Any) -> str:
-    """The value where it is a text, else ""."""
-    return value if isinstance(value, str) else ""
+    """The value where it is a text that is known, else "": not of one that sops or a variable hides."""
+    return value if isinstance(value, str) and not isinstance(value, Undecided) else ""
 
 
 def spec(thing: Object) -> Mapping[str, Any]:

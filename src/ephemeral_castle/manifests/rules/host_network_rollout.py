@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from ephemeral_castle.manifests.repository import Repository
-from ephemeral_castle.manifests.rules.fields import WARNING, Path, dig, each, fault, mapping, text
+from ephemeral_castle.manifests.rules.fields import NOTE, WARNING, Path, dig, each, fault, mapping, text
 from ephemeral_castle.manifests.rules.pods import Pods, pods
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.model.finding import Finding
@@ -23,15 +23,14 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
         chosen = mapping(dig(found.thing.manifest, "spec", field))
         if text(chosen.get("type")) in ("Recreate", "OnDelete") or _unavailable(found, chosen) > 0:
             continue
-        replicas = dig(found.thing.manifest, "spec", "replicas")
-        spare = setting.nodes is not None and isinstance(replicas, int) and replicas < setting.nodes
-        if spare and "nodeSelector" not in found.spec:
+        if _has_room(found, setting):
             continue
         at: Path = ("spec", field) if chosen else found.at("hostNetwork") if "hostNetwork" in found.spec else ("spec",)
         message = "a new pod needs the port that the old one holds, and none may be unavailable: a rollout never moves"
         hints = (f"set `{field}: {{rollingUpdate: {{maxSurge: 0, maxUnavailable: 1}}}}`",)
         says = "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports."
-        yield fault(ID, WARNING, found.thing, at, message, hints=hints, says=says)
+        severity = WARNING if setting.nodes is not None or chosen or _is_bound(found) else NOTE
+        yield fault(ID, severity, found.thing, at, message, hints=hints, says=says)
 
 
 def _claims(found: Pods) -> bool:
@@ -40,6 +39,18 @@ def _claims(found: Pods) -> bool:
     if found.spec.get("hostNetwork") is True:
         return bool(ports)
     return any(port.get("hostPort") for port in ports)
+
+
+def _is_bound(found: Pods) -> bool:
+    """Whether its pods are for certain nodes."""
+    return found.thing.kind == "DaemonSet" or "nodeSelector" in found.spec or "nodeName" in found.spec
+
+
+def _has_room(found: Pods, setting: Setting) -> bool:
+    """Whether there is a node that has no pod of it yet."""
+    replicas = dig(found.thing.manifest, "spec", "replicas")
+    count = replicas if isinstance(replicas, int) else 1
+    return setting.nodes is not None and count < setting.nodes and not _is_bound(found)
 
 
 def _unavailable(found: Pods, chosen: object) -> int:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules.fields import ERROR, UNDECIDED, dig, fault, spec, text
-from ephemeral_castle.manifests.rules.resolving import FOREIGN, whole
+from ephemeral_castle.manifests.rules.resolving import FOREIGN, hidden, whole
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
-from ephemeral_castle.model.finding import Finding, Severity
+from ephemeral_castle.model.finding import Finding
 
 ID = "namespace-missing"
 ALWAYS = frozenset(("", "default", "kube-system", "kube-public", "kube-node-lease"))
@@ -47,7 +47,7 @@ def _why_not(repository: Repository) -> str:
         return "a Kustomization takes from another repository, which was not read"
     if any(_foreign(one) for one in repository.objects):
         return "another tool than Flux applies manifests here, too"
-    if any(fault.severity in (Severity.ERROR, UNDECIDED) for fault in repository.faults):
+    if hidden(repository):
         return "not every file could be read"
     return ""
 

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 
 from ephemeral_castle.manifests.repository import Repository
-from ephemeral_castle.manifests.rules.contents import encrypted
 from ephemeral_castle.manifests.rules.fields import ERROR, WARNING, fault, mapping, text
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.model.finding import Finding, Severity
@@ -20,7 +19,7 @@ BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END ([A-Z0-9 ]+)-----
 def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
     """Looks at every text of Secrets and ConfigMaps that is a PEM file."""
     for one in repository.objects:
-        if one.kind not in ("Secret", "ConfigMap") or one.group or encrypted(one):
+        if one.kind not in ("Secret", "ConfigMap") or one.group:
             continue
         for field in ("data", "stringData"):
             coded = field == "data" and one.kind == "Secret"
@@ -42,6 +41,8 @@ def _wrong(plain: str) -> Iterator[tuple[Severity, str]]:
         lines = [line for line in body.splitlines() if line.strip()]
         if name != end:
             yield ERROR, f"a block begins as {name} and ends as {end}"
+        elif "\\n" in body:
+            continue  # inside of a text of JSON, with its line breaks
         elif not body.startswith(("\n", "\r\n")):
             yield ERROR, f"the {name} has lost its line breaks"
         elif any(line != line.strip() for line in lines):

@@ -8,16 +8,21 @@ import re
 from collections.abc import Iterator
 
 from ephemeral_castle.manifests.repository import Object, Repository
-from ephemeral_castle.manifests.rules.contents import encrypted
 from ephemeral_castle.manifests.rules.fields import WARNING, Path, fault, mapping, scalars, text
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.model.finding import Finding
 
 ID = "plain-secret"
 PLACEHOLDER = re.compile(
-    r"\s*|.*(\$\{|\$\(|<[^>]+>|\{\{|…|\.\.\.).*|(?i:.*(change|replace|your|example|todo|dummy|placeholder|redacted|xxx).*)",
+    r"\s*|.*(\$\{|\$\(|<[^>]+>|\{\{|…|\.\.\.|\*\*).*"
+    r"|(?i:.*(change|replace|your|example|todo|dummy|placeholder|redacted|xxx| here).*)"
+    r"|(?i:(my|the|some|a|test|foo|bar|secret|password|token|admin|value)([-_ ][a-z-]+)*)",
     re.DOTALL,
 )
+TELLING = re.compile(
+    r"(?i).*(pass|pwd|token|secret|credential|private|api.?key|access.?key|auth|\.key|\.conf|dsn|salt).*"
+)
+RANDOM = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[A-Za-z0-9+/=_-]{20,}")
 SQL = re.compile(r"\bPASSWORD\s+'([^']+)'", re.IGNORECASE)
 KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 
@@ -25,7 +30,7 @@ KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
     """Looks at Secrets in plain, and for passwords and private keys in ConfigMaps."""
     for one in repository.objects:
-        if one.group or encrypted(one):
+        if one.group:
             continue
         if one.kind == "Secret":
             yield from _secret(one)
@@ -39,7 +44,8 @@ def _secret(one: Object) -> Iterator[Finding]:
     for field in ("data", "stringData"):
         for key, value in mapping(one.manifest.get(field)).items():
             plain = _decoded(text(value)) if field == "data" else text(value)
-            if plain and not PLACEHOLDER.fullmatch(plain):
+            telling = TELLING.fullmatch(key) or RANDOM.fullmatch(plain) or KEY.search(plain)
+            if plain and telling and not PLACEHOLDER.fullmatch(plain.strip()):
                 message = f"`{key}` lies in the repository in plain; base64 is no encryption"
                 yield fault(ID, WARNING, one, (field, key), message, hints=HINTS, key=True)
                 return

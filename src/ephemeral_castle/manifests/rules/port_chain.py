@@ -7,25 +7,28 @@ from typing import Any
 
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules.contents import same
-from ephemeral_castle.manifests.rules.fields import ERROR, WARNING, Path, each, fault, mapping, mappings, text
+from ephemeral_castle.manifests.rules.fields import ERROR, NOTE, WARNING, Path, each, fault, mapping, mappings, text
 from ephemeral_castle.manifests.rules.pods import Pods, pods, selected
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.model.finding import Finding
 
 ID = "port-chain"
+ROUTES = ("Ingress", "IngressRoute", "IngressRouteTCP", "IngressRouteUDP")
 
 
 def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
     """Looks at every Service whose pods are here, and every route to a Service that is here."""
-    services = list(repository.of("Service", ""))
+    services: dict[str, list[Object]] = {}
     workloads = list(pods(repository))
-    for service in services:
+    for service in repository.of("Service", ""):
+        services.setdefault(service.name, []).append(service)
         yield from _service(service, [found for found in workloads if selected(service, found)])
-    for one in repository.objects:
-        for path, name, port in _routes(one):
-            for service in services:
-                if service.name == name and same(service.namespace, one.namespace):
-                    yield from _route(one, path, port, service)
+    for kind in ROUTES:
+        for one in repository.of(kind):
+            for path, name, port in _routes(one):
+                for service in services.get(name, ()):
+                    if same(service.namespace, one.namespace):
+                        yield from _route(one, path, port, service)
 
 
 def _service(service: Object, found: list[Pods]) -> Iterator[Finding]:
@@ -39,7 +42,7 @@ def _service(service: Object, found: list[Pods]) -> Iterator[Finding]:
             continue
         there = sorted({_said(one) for ports in listening for one in ports})
         message = f"it sends to port {target} of its pods, and they listen on {', '.join(there)}"
-        severity = ERROR if isinstance(target, str) else WARNING
+        severity = ERROR if isinstance(target, str) else WARNING if len(there) == 1 else NOTE
         yield fault(ID, severity, service, at, message, hints=("name a port of the pods",))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules import pgo
 from ephemeral_castle.manifests.rules.fields import Path, dig, each, mapping, mappings, notes, text
+from ephemeral_castle.manifests.rules.once import Once
 from ephemeral_castle.manifests.rules.pods import GROUPS, TEMPLATES, Pods
 from ephemeral_castle.manifests.rules.pods import of as pods_of
 
@@ -41,14 +42,6 @@ class Reference:
     outside: bool = False
 
 
-def references(repository: Repository) -> Iterator[Reference]:
-    """Every reference of every object."""
-    for thing in repository.objects:
-        for found in of(thing):
-            if found.name:
-                yield found
-
-
 def of(thing: Object) -> Iterator[Reference]:
     """The references of one object."""
     if thing.kind in TEMPLATES and thing.group in GROUPS:
@@ -67,15 +60,15 @@ def of(thing: Object) -> Iterator[Reference]:
         yield from _named(thing, "Secret", ("spec", "configuration"), ("name", "key"))
     elif thing.group == "longhorn.io" and thing.kind == "BackupTarget":
         yield _at(thing, "Secret", ("spec", "credentialSecret"))
-    if thing.kind != "HelmRelease":
+    if thing.kind not in ("HelmRelease", "CustomResourceDefinition"):
         yield from _classes(thing)
 
 
 def _at(thing: Object, kind: str, path: Path, **more: Any) -> Reference:
     """The reference of the text at a path, in the object's own namespace."""
-    return Reference(
-        thing, path, kind, text(dig(thing.manifest, *path)), more.pop("namespace", thing.namespace), **more
-    )
+    name = dig(thing.manifest, *path)
+    space = more.pop("namespace", thing.namespace)
+    return Reference(thing, path, kind, name if isinstance(name, str) else "", space, **more)
 
 
 def _pods(found: Pods) -> Iterator[Reference]:
@@ -194,3 +187,10 @@ def _classes(thing: Object) -> Iterator[Reference]:
     for path, found in mappings(thing.manifest.get("spec"), ("spec",)):
         if isinstance(found.get(field), str):
             yield _at(thing, "StorageClass", (*path, field), namespace="")
+
+
+def _all(repository: Repository) -> list[Reference]:
+    return [found for thing in repository.objects for found in of(thing) if found.name]
+
+
+references = Once(_all)  # every reference of every object

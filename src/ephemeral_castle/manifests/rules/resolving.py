@@ -6,20 +6,20 @@ knows what a chart makes that was not rendered, or another repository.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import Enum
 
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules import charts
 from ephemeral_castle.manifests.rules.contents import target
 from ephemeral_castle.manifests.rules.fields import notes, scalars, text
+from ephemeral_castle.manifests.rules.meant import meant
 from ephemeral_castle.manifests.rules.operated import made
 from ephemeral_castle.manifests.rules.references import Reference
 from ephemeral_castle.manifests.rules.rule import Setting
+from ephemeral_castle.manifests.substitution import Undecided
 from ephemeral_castle.model.finding import Severity
 
 ALWAYS = {("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")}
@@ -71,7 +71,7 @@ class Index:
         """Whether anything makes what a reference names."""
         if (wanted.kind, wanted.name) in ALWAYS or self._is_made(wanted):
             return Answer(Verdict.MADE)
-        if "$" in wanted.name or not wanted.name.isascii():
+        if isinstance(wanted.name, Undecided) or "$" in wanted.name:
             return Answer(Verdict.UNDECIDED, "its name is not known before variables are put in")
         near = self._near(wanted)
         why = self._why_not(wanted)
@@ -110,9 +110,7 @@ class Index:
             for (kind, name), spaces in self.made.items()
             if kind == wanted.kind and (not wanted.namespace or kind in UNSCOPED or wanted.namespace in spaces)
         ]
-        bare = re.sub(r"\d", "", wanted.name)
-        close = get_close_matches(wanted.name, [one for one in there if re.sub(r"\d", "", one) != bare], 1, 0.82)
-        return close[0] if close else ""
+        return meant(wanted.name, there)
 
     def _why_not(self, wanted: Reference) -> str:
         """Why nobody can know whether it is made; "" where the repository tells."""
@@ -128,7 +126,7 @@ class Index:
             yield "a Kustomization takes from another repository, which was not read"
         if any(one.kind in FOREIGN and one.group != "" for one in self.repository.objects):
             yield "another tool than Flux applies manifests here, too"
-        if any(fault.severity in (Severity.ERROR, Severity.UNDECIDED) for fault in self.repository.faults):
+        if hidden(self.repository):
             yield "not every file could be read"
         if wanted.kind == "StorageClass" and wanted.name in PLATFORMS:
             yield "the platform usually brings it"
@@ -149,10 +147,17 @@ class Index:
         return not wanted.namespace or chart.namespace in ("", wanted.namespace)
 
 
+HIDES = ("yaml", "file-unreadable", "file-not-utf8", "kustomization", "kustomization-not-rendered")
 KNOWN = (
     "toolkit.fluxcd.io", "k8s.io", "external-secrets.io", "cert-manager.io", "crunchydata.com", "cnpg.io", "metallb.io",
     "traefik.io", "longhorn.io", "monitoring.coreos.com", "snapshot.storage.k8s.io", "kustomize.config.k8s.io",
 )  # fmt: skip
+
+
+def hidden(repository: Repository) -> bool:
+    """Whether something of the repository could not be read, or rendered, and so may make anything."""
+    bad = (Severity.ERROR, Severity.UNDECIDED)
+    return any(fault.rule in HIDES and fault.severity in bad for fault in repository.faults)
 
 
 def whole(repository: Repository) -> bool:

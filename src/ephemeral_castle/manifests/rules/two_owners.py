@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules.contents import target
 from ephemeral_castle.manifests.rules.fields import ERROR, WARNING, dig, fault
+from ephemeral_castle.manifests.rules.resolving import whole
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.manifests.rules.units import Stage, clusters
 from ephemeral_castle.model.finding import Finding, Severity
@@ -20,6 +21,8 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
         for key, stages in cluster.homes.items():
             if len({stage.id for stage in stages}) > 1 and key[1] != "Namespace":
                 yield _twice(key, stages)
+    if not whole(repository):
+        return
     owners: dict[tuple[str, str], Object] = {}
     for one in repository.of("ExternalSecret"):
         if dig(one.manifest, "spec", "target", "creationPolicy") not in (None, "Owner"):
