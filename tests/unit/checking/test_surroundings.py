@@ -29,6 +29,7 @@ def test_what_castle_itself_puts_into_the_cluster_is_not_missed_in_git():
     assert found.brought == {
         "Namespace data", "Namespace external-secrets", "Namespace blog", "Namespace flux-system",
         "Secret external-secrets/token", "Secret data/ca", "Secret blog/blog-tls", "Secret flux-system/flux-system",
+        "GitRepository flux-system/flux-system", "Kustomization flux-system/flux-system",
         "ConfigMap flux-system/castle-values", "ConfigMap flux-system/castle-cluster",
         "ConfigMap flux-system/castle-database", "ConfigMap flux-system/castle-gitops",
         "ConfigMap flux-system/castle-tls",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from ephemeral_castle.manifests.reading import read, read_files
 from ephemeral_castle.manifests.repository import Repository
 
 INPUT = "<stdin>"
+OUTSIDE = "kustomization-not-rendered"  # the rule that tells of a base outside of what is read
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,28 @@ class Seen:
 def tree(path: str, *, offline: bool) -> Seen:
     """Everything below a directory. `offline`: no other program renders anything, for some of them fetch."""
     found = read(Disk(path), "", Ports() if offline else ports(path))
-    return Seen(found, "" if path == "." else path)
+    seen, out = Seen(found, "" if path == "." else path), _reaching_out(found)
+    top = _top(path) if out else None
+    if top is None:
+        return seen
+    # A part of a repository: bases lie beside it, and Flux names its directories from the root.
+    start, name = os.path.relpath(path, top).replace(os.sep, "/"), os.path.relpath(top)
+    whole = read(Disk(name), start, Ports() if offline else ports(name))
+    return Seen(whole, "" if name == "." else name) if _reaching_out(whole) < out else seen
+
+
+def _reaching_out(found: Repository) -> int:
+    """How many bases and directories were looked for, and lie outside of what was read."""
+    bases = sum(each.rule == OUTSIDE and "outside" in each.message for each in found.faults)
+    return bases + sum(not unit.path for unit in found.units)
+
+
+def _top(path: str) -> Path | None:
+    """The root of the Git working tree that a directory lies in; None where it is the root itself, or lies in none."""
+    here = Path(path).resolve()
+    if (here / ".git").exists():
+        return None
+    return next((each for each in here.parents if (each / ".git").exists()), None)
 
 
 def committed(files: Mapping[str, bytes], name: str) -> Seen:

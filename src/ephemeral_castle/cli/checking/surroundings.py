@@ -45,7 +45,8 @@ def _brought(layer: Layer, site: Site) -> Iterator[str]:
     options = layer.options
     if layer.driver == "flux":
         home = str(options.get("namespace") or FLUX_HOME)
-        yield from _secret(f"{home}/{options.get('name') or FLUX_HOME}")
+        name = f"{home}/{options.get('name') or FLUX_HOME}"
+        yield from (*_secret(name), f"GitRepository {name}", f"Kustomization {name}")
         for place in (*_keys(options.get("secrets")), *(options.get("treasury_ca") or ())):
             yield from _secret(str(place))
         yield f"ConfigMap {home}/castle-values"
