@@ -266,7 +266,7 @@ class _Reading:
             elif not each.name and not _generated(each):
                 message = f"this {each.kind} has no `metadata.name`"
                 self._fault(Finding("yaml", Severity.ERROR, message, each.mark))
-            else:
+            elif not flux.is_unit(each.manifest):  # those were added ahead
                 self._add(each)
 
     def _broken(self, errors: Sequence[Broken], directory: str, unit: str, of: Unit | None = None) -> None:

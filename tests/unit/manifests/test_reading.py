@@ -370,3 +370,9 @@ def test_single_files_hold_objects_and_nothing_else() -> None:
     found = read_files(files, ["a.yaml", "b.yaml", "gone.yaml"])
     assert subjects(found) == ["ConfigMap web"]
     assert [each[:2] for each in faults(found)] == [("yaml", "a.yaml:6:1"), ("file-unreadable", "gone.yaml")]
+
+
+def test_a_unit_in_a_plain_file_was_there_twice() -> None:
+    found = of({"clusters/units.yaml": unit("apps", "./apps"), "apps/a.yaml": named("a")})
+    assert sorted(subjects(found)) == ["ConfigMap a", "Kustomization flux-system/apps"]
+    assert [each.path for each in found.units] == ["apps"]
