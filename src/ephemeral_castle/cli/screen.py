@@ -19,6 +19,13 @@ def out_paint() -> Paint:
     return Paint(colour(sys.stdout))
 
 
+def out_width() -> int:
+    """Columns of the terminal behind standard output; 0 where there is none."""
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns if sys.stdout.isatty() else 0
+
+
 def err_paint() -> Paint:
     """Colour for standard error."""
     return Paint(colour(sys.stderr))

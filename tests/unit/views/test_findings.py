@@ -64,6 +64,7 @@ ANSWER = Checked(
     known=1,
     rules={"pgo-user-name": Explanation("pgo-user-name", "a name", "It is refused.")},
     world=False,
+    next="castle check --fix, with the same paths",
 )
 
 
@@ -132,3 +133,12 @@ def test_a_rule_is_explained_with_both_examples():
 @pytest.mark.parametrize(("severity", "number"), [("error", 2), ("warning", 3), ("note", 4)])
 def test_how_many_are_at_least_so_bad(severity, number):
     assert len(ANSWER.at_or_above(Severity(severity))) == number
+
+
+def test_on_a_terminal_words_and_hints_are_broken_and_places_are_not():
+    lines = checked_text(ANSWER, width=60).splitlines()
+    assert max(len(line) for line in lines if line.startswith("    ")) <= 60
+    says = next(index for index, line in enumerate(lines) if line.startswith("    says  "))
+    assert lines[says + 1].startswith(" " * 10)
+    assert any(line.startswith("✗ apps/db.yaml:12:13: error:") and len(line) > 60 for line in lines)
+    assert checked_text(ANSWER, width=500) == checked_text(ANSWER)

@@ -154,7 +154,16 @@ def _checked(looking: _Looking, findings: Iterable[Finding]) -> Checked:
         counts={"file": len(looking.texts), "object": looking.objects, "look": looking.looks},
         rules={each.rule: catalogue()[each.rule] for each in told if each.rule in catalogue()},
         world=looking.world,
+        next=_next(sure),
     )
+
+
+def _next(findings: Iterable[Finding]) -> str:
+    """The command that leads on: the mend where there is one, else the explanation of the worst."""
+    found = list(findings)
+    if any(each.edits for each in found):
+        return "castle check --fix, with the same paths"
+    return f"castle explain {found[0].rule}" if found else ""
 
 
 def _lines(findings: Iterable[Finding], masks: Mapping[str, Masks]) -> Iterator[tuple[tuple[str, int], str]]:

@@ -10,7 +10,7 @@ import click
 from ephemeral_castle.cli import exit_codes
 from ephemeral_castle.cli.command import VerbCommand
 from ephemeral_castle.cli.options import Common, common
-from ephemeral_castle.cli.screen import out_paint
+from ephemeral_castle.cli.screen import out_paint, out_width
 from ephemeral_castle.cli.wired import checking
 from ephemeral_castle.errors import UsageError
 from ephemeral_castle.model.finding import Severity
@@ -135,7 +135,7 @@ def _shown(checked: Checked, form: str) -> str:
         case _:
             from ephemeral_castle.views.findings.text import checked_text
 
-            return checked_text(checked, out_paint()) + "\n"
+            return checked_text(checked, out_paint(), out_width()) + "\n"
 
 
 def _baseline(answer: Any, flags: dict[str, Any]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import groupby
+from textwrap import wrap
 
 from ephemeral_castle.model.checked import Checked
 from ephemeral_castle.model.excerpt import excerpt
@@ -14,21 +16,40 @@ from ephemeral_castle.views.words import Sign, clean, count, hint
 _SIGNS = {Severity.ERROR: Sign.FAILED, Severity.WARNING: Sign.WARNING, Severity.NOTE: Sign.INFO}
 _INDENT = "    "
 _NAMED = 3  # of what was not looked into, by rule
+_LABEL = re.compile(r" +(hint: |says +|in +|from +|included by )")
+_NARROWEST = 40  # columns
 
 
-def checked_text(checked: Checked, paint: Paint = PLAIN) -> str:
+def checked_text(checked: Checked, paint: Paint = PLAIN, width: int = 0) -> str:
     """The whole screen.
 
     Args:
         checked: the answer.
         paint: colour, or none.
+        width: columns of the terminal, in which words and hints are broken; 0: lines stay whole, for who searches them.
     """
     blocks = []
     for file, findings in groupby(checked.findings, key=lambda each: each.mark.file):
         blocks.append(paint.strong(clean(file) or "the world"))
-        blocks += ["\n".join(_finding(each, checked, paint)) for each in findings]
-    blocks += ["\n".join(_undecided(checked, paint))] if checked.undecided else []
+        blocks += ["\n".join(_broken(_finding(each, checked, paint), width)) for each in findings]
+    blocks += ["\n".join(_broken(_undecided(checked, paint), width))] if checked.undecided else []
     return "\n\n".join([*blocks, "\n".join(_summary(checked, paint))])
+
+
+def _broken(lines: Iterator[str], width: int) -> Iterator[str]:
+    """Long lines below a finding, broken at words under their own beginning; what can be clicked stays whole."""
+    for line in lines:
+        label = _LABEL.match(line)
+        if label is None or not width or len(line) <= width:
+            yield line
+        else:
+            yield from wrap(
+                line,
+                max(width, _NARROWEST),
+                subsequent_indent=" " * len(label.group()),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
 
 
 def _finding(each: Finding, checked: Checked, paint: Paint) -> Iterator[str]:
@@ -100,8 +121,5 @@ def _summary(checked: Checked, paint: Paint) -> Iterator[str]:
     ]
     rest = "; ".join(filter(None, [verdict, f"looked at {seen}" if seen else "", *left_out]))
     yield f"{paint.sign(sign)} {rest}"
-    worst = next(iter(checked.findings), None)
-    if worst is not None:
-        yield f"next: {hint(checked.next or f'castle explain {worst.rule}')}"
-    elif checked.next:
+    if checked.next:
         yield f"next: {hint(checked.next)}"
