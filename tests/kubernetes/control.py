@@ -10,7 +10,10 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from ephemeral_castle.spi.kubernetes import ClusterAccess
 from ephemeral_castle.spi.secret import Secret
@@ -164,6 +167,25 @@ class Control:
         texts = {"ca.pem": self.authority.pem, "server.pem": server.certificate, "server.key": server.key}
         for name, text in {**texts, "accounts.key": account_key()}.items():
             (self.folder / name).write_text(text)
+
+
+@contextlib.contextmanager
+def running(folder: Path, lacking: str | None = None) -> Iterator[Control]:
+    """One that runs, with its data in a folder.
+
+    Args:
+        folder: where.
+        lacking: why it cannot be; None to find out for the control plane alone.
+    """
+    why = missing() if lacking is None else lacking
+    if why:
+        pytest.skip(why)
+    made = Control(folder)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
 
 
 def _kill(process: subprocess.Popen[bytes] | None) -> None:

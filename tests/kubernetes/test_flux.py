@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from ephemeral_castle.drivers.flux import fetching
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.spi.kubernetes import Ref
-from ephemeral_castle.world.clock import SystemClock
 from ephemeral_castle.world.kubernetes import HttpCluster
-from tests.kubernetes.control import Control
-from tests.kubernetes.fluxes import SPACE, RealBed, config, flux, missing
+from tests.kubernetes.control import Control, running
+from tests.kubernetes.fluxes import SPACE, RealBed, config, missing
 
 pytestmark = [
     pytest.mark.kubernetes,
@@ -32,32 +28,7 @@ KUSTOMIZE = "kustomize.toolkit.fluxcd.io/v1"
 @pytest.fixture
 def control(tmp_path: Path) -> Iterator[Control]:
     """A cluster of the test's own: Flux is everywhere in it."""
-    why = missing()
-    if why:
-        pytest.skip(why)
-    made = Control(tmp_path)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
-
-
-@pytest_asyncio.fixture
-async def cluster(control: Control) -> AsyncIterator[HttpCluster]:
-    made = HttpCluster(control.access(), SystemClock())
-    try:
-        yield made
-    finally:
-        await made.close()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
-
-
-@pytest_asyncio.fixture
-async def bed(control: Control, cluster: HttpCluster, tmp_path: Path) -> AsyncIterator[RealBed]:
-    async with flux(control, cluster, tmp_path) as made:
+    with running(tmp_path, missing()) as made:
         yield made
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import re
-import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from testbed.standins.pgo import crd
 
 from ephemeral_castle.drivers.postgres.pgo import birth
@@ -21,10 +18,9 @@ from ephemeral_castle.drivers.postgres.pgo.locking import proven
 from ephemeral_castle.manifests import ready as rules
 from ephemeral_castle.postgres.config import S3Repository
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
-from ephemeral_castle.world.clock import SystemClock
 from ephemeral_castle.world.kubernetes import HttpCluster
-from tests.kubernetes.control import ROOT, Control
-from tests.kubernetes.fluxes import SPACE, RealBed, flux, missing
+from tests.kubernetes.control import ROOT, Control, running
+from tests.kubernetes.fluxes import SPACE, RealBed, missing
 
 pytestmark = [
     pytest.mark.kubernetes,
@@ -53,32 +49,7 @@ def tree() -> str:
 @pytest.fixture
 def control(tmp_path: Path) -> Iterator[Control]:
     """A cluster of the test's own: Flux is everywhere in it."""
-    why = missing()
-    if why:
-        pytest.skip(why)
-    made = Control(tmp_path)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.stop()
-
-
-@pytest_asyncio.fixture
-async def cluster(control: Control) -> AsyncIterator[HttpCluster]:
-    made = HttpCluster(control.access(), SystemClock())
-    try:
-        yield made
-    finally:
-        await made.close()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
-
-
-@pytest_asyncio.fixture
-async def bed(control: Control, cluster: HttpCluster, tmp_path: Path) -> AsyncIterator[RealBed]:
-    async with flux(control, cluster, tmp_path) as made:
+    with running(tmp_path, missing()) as made:
         yield made
 
 

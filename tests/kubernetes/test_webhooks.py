@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ephemeral_castle.errors import Refused
+from ephemeral_castle.errors import Refused, Transient
 from ephemeral_castle.model.castle import Layer, Role, Verb
 from ephemeral_castle.probes.kubernetes import KubernetesProbe, tried
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
@@ -138,6 +138,21 @@ async def test_a_webhook_that_refuses_stops_a_rebirth_while_nothing_is_lost(judg
     assert "not on a Sunday" in caught.value.why
     assert f"judged by {NAME}" in caught.value.why
     assert caught.value.state == "nothing was changed"
+
+
+async def test_a_change_that_a_webhook_refuses_for_a_while_is_worth_waiting_for(
+    judged: HttpCluster, judge: Judge
+) -> None:
+    """A policy engine that is just being rolled out says no to everything; it was taken for a lack of rights."""
+    judge.allowed = False
+    await judged.apply(webhook(judge.server_port, judge.ca))
+    await _until(judged, judge)
+    with pytest.raises(Transient, match=f"the webhook {NAME} refuses it") as caught:
+        await judged.apply(config("it", "default", kept="no"))
+    assert "not on a Sunday" in caught.value.why
+    assert caught.value.patience > 60
+    judge.allowed = True
+    assert (await judged.apply(config("it", "default", kept="no")))["data"] == {"kept": "no"}
 
 
 async def test_a_webhook_that_nobody_answers_at_is_found(judged: HttpCluster, judge: Judge) -> None:

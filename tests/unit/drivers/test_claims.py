@@ -23,6 +23,7 @@ from ephemeral_castle.spi.claims import Claim, claims, explained, role
 from ephemeral_castle.spi.driver import Request
 from ephemeral_castle.spi.options import read_options
 from tests.guarded import GuardedCluster
+from tests.unit import cluster_bed
 from tests.unit.drivers.external_secrets import bed as secrets_bed
 from tests.unit.drivers.flux import bed as flux_bed
 from tests.unit.drivers.flux.samples import SPACE
@@ -53,7 +54,7 @@ def guarded(api: Any) -> GuardedCluster:
 
 
 def test_flux_claims_what_a_raise_a_rest_and_a_wake_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flux_bed, "MemoryCluster", GuardedCluster)
+    monkeypatch.setattr(cluster_bed, "MemoryCluster", GuardedCluster)
     used: set[Claim] = set()
     claimed: set[Claim] = set()
     bed = flux_bed.Bed(secrets={f"{SPACE}/sops-age": {"age.agekey": "given/age"}})
@@ -73,14 +74,14 @@ def test_flux_claims_what_a_raise_a_rest_and_a_wake_use(monkeypatch: pytest.Monk
 
 
 def test_with_just_its_claims_flux_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flux_bed, "MemoryCluster", GuardedCluster)
+    monkeypatch.setattr(cluster_bed, "MemoryCluster", GuardedCluster)
     bed = flux_bed.Bed()
     guarded(bed.api).granted = set(of_flux(bed.options, bed.request))
     bed.play(bed.all)
 
 
 def test_external_secrets_claims_what_it_uses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secrets_bed, "MemoryCluster", GuardedCluster)
+    monkeypatch.setattr(cluster_bed, "MemoryCluster", GuardedCluster)
     bed = secrets_bed.Bed()
 
     async def raised() -> None:

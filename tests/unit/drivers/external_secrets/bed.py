@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Mapping
+from typing import Any
 
 from ephemeral_castle.drivers.external_secrets import ExternalSecretsDriver
 from ephemeral_castle.drivers.external_secrets.options import ExternalSecretsOptions
-from ephemeral_castle.errors import CastleError, Transient
-from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Treasury, Verb
-from ephemeral_castle.model.record import Record
-from ephemeral_castle.model.step import Observation, State, Step
-from ephemeral_castle.spi.driver import Context, Request
+from ephemeral_castle.model.castle import Layer, Role, Site
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
-from ephemeral_castle.spi.options import read_options
-from ephemeral_castle.spi.secret import Secret
-from ephemeral_castle.world.simulated import MemoryObjects, MemorySecrets, SimulatedWorld
 from ephemeral_castle.world.simulated_kubernetes import MemoryCluster
-from tests.scenario.virtual import LoopClock
+from tests.unit import cluster_bed
 
-T = TypeVar("T")
 API = "external-secrets.io/v1"
 FORCE = "external-secrets.io/force-sync"
 PASS = "tulip-4711"
@@ -130,61 +121,18 @@ class Operator:
                       "data": encoded(values)}, "external-secrets")  # fmt: skip
 
 
-class Bed:
-    """Implements `spi.driver.Context` over a cluster in memory."""
+class Bed(cluster_bed.Bed):
+    """One layer `external-secrets`, with the operator that it has."""
+
+    driver: ExternalSecretsDriver
+    options: ExternalSecretsOptions
 
     def __init__(self, **options: Any) -> None:
-        self.clock = LoopClock()
-        self.api = MemoryCluster()
+        super().__init__(ExternalSecretsDriver(), LAYER, site=SITE, **{"store": "vault", **options})
         self.operator = Operator(self.api)
         for name in ("data", "web"):
             self.api.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        self.world = SimulatedWorld(self.clock, MemoryObjects(self.clock))
-        self.options = read_options(ExternalSecretsOptions, {"store": "vault", **options})
-        self.layer, self.life, self.old_life, self.attempt = LAYER, 2, 1, 1
-        self.passed_no_return, self.run, self.started = False, "20261122-100000-beef", 0.0
-        self.record = Record("c0ffee00-0000-4000-8000-000000000001", "c", "age1toy", 1, site="lab")
-        self.request = Request(Verb.RAISE, Castle("c", Treasury("b", "c"), {"lab": SITE}), SITE)
-        self.secrets = MemorySecrets()
-        self.secrets.known["database/cipher"] = Secret(PASS)
-        self.known: dict[str, Mapping[str, Any]] = {}
-        self.said: list[str] = []
-        self.lines: list[str] = []
-        self.driver = ExternalSecretsDriver()
-        self.no_cluster: CastleError | None = None
-
-    # spi.driver.Context
-
-    def facts(self, step_id: str) -> Mapping[str, Any]:
-        return self.known.get(step_id, {})
-
-    def claims(self) -> list[Any]:
-        return []
-
-    def published(self, layer: str, fact: str) -> Any:
-        return None
-
-    def progress(self, text: str, *, done: float | None = None, total: float | None = None) -> None:
-        self.lines.append(text)
-
-    async def intent(self, what: str, /, **data: Any) -> None:
-        self.said.append(what)
-
-    def decided(self, decision: str, reason: str, /, **inputs: Any) -> None:
-        self.said.append(f"{decision}: {reason}")
-
-    def diagnostic(self, severity: str, text: str) -> None:
-        self.said.append(f"{severity}: {text}")
-
-    async def machine(self, name: str, *, old: bool = False) -> Any:
-        raise AssertionError("the operator's secrets know no machines")
-
-    async def cluster(self, *, old: bool = False) -> MemoryCluster:
-        if self.no_cluster is not None:
-            raise self.no_cluster
-        return self.api
-
-    # A test
+        self.secret("database/cipher", PASS)
 
     def store(self, status: str = "True", reason: str = "Valid", name: str = "vault", message: str = "") -> None:
         """The store as the operator describes it."""
@@ -194,51 +142,3 @@ class Bed:
 
     def put(self, manifest: Manifest) -> Manifest:
         return self.api.put(manifest)
-
-    def verb(self, verb: Verb) -> None:
-        """The run is another one."""
-        self.request = dataclasses.replace(self.request, verb=verb)
-
-    def steps(self) -> list[Step]:
-        return list(self.driver.plan(self.layer, self.options, self.request))
-
-    @property
-    def ctx(self) -> Context:
-        return cast("Context", self)
-
-    async def step(self, action: str) -> Observation:
-        """One step to its goal, as the engine would do it."""
-        step = next(each for each in self.steps() if each.action == action)
-        for number in range(1, step.retry.attempts + 1):
-            self.attempt = number
-            try:
-                return await self._once(step)
-            except Transient:
-                if number == step.retry.attempts:
-                    raise
-                await self.clock.sleep(step.retry.delay)
-        raise AssertionError("unreachable")
-
-    async def _once(self, step: Step) -> Observation:
-        seen = await self.driver.observe(step, self.ctx)
-        if seen.state is not State.REACHED:
-            seen = await self.driver.act(step, self.ctx) or await self.driver.observe(step, self.ctx)
-        assert seen.state is State.REACHED, seen
-        self.known[step.id] = seen.facts
-        return seen
-
-    def play(self, work: Callable[[], Awaitable[T]]) -> T:
-        """In virtual time."""
-
-        async def whole() -> T:
-            return await work()
-
-        return self.clock.play(whole())
-
-    def does(self, action: str) -> Observation:
-        """One step, in virtual time."""
-        return self.play(lambda: self.step(action))
-
-    def everything_said(self) -> str:
-        """All that a person, the journal or a log could see."""
-        return "\n".join([*self.said, *self.lines, str(self.known)])

@@ -9,7 +9,8 @@ from ephemeral_castle.drivers.flux.claims import wanted
 from ephemeral_castle.errors import CastleError, Permanent, Unreachable
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.spi.claims import claims
-from tests.unit.drivers.flux.bed import RUN, Bed
+from tests.unit.cluster_bed import RUN
+from tests.unit.drivers.flux.bed import Bed
 from tests.unit.drivers.flux.samples import SPACE, unit
 
 

@@ -10,7 +10,8 @@ import pytest
 from ephemeral_castle.errors import Denied, NotFound, Refused, Unreachable
 from ephemeral_castle.model.castle import Layer, Role, Site, Verb
 from ephemeral_castle.model.step import Phase
-from tests.unit.drivers.flux.bed import DATABASE, ID, LAYER, Bed
+from tests.unit.cluster_bed import ID
+from tests.unit.drivers.flux.bed import DATABASE, LAYER, Bed
 
 PGO = "postgres-operator.crunchydata.com"
 

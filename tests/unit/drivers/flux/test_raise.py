@@ -14,7 +14,8 @@ from ephemeral_castle.model.castle import Reach, Repository, Verb
 from ephemeral_castle.model.step import State
 from ephemeral_castle.spi.kubernetes import Ref
 from ephemeral_castle.world.simulated import SimulatedWorld
-from tests.unit.drivers.flux.bed import ID, REACHING, SITE, URL, Bed
+from tests.unit.cluster_bed import ID
+from tests.unit.drivers.flux.bed import REACHING, SITE, URL, Bed
 from tests.unit.drivers.flux.samples import FILES, QUICK, components, unit
 
 SOURCE = Ref("source.toolkit.fluxcd.io/v1", "GitRepository", "flux-system", "flux-system")

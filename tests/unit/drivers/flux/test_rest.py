@@ -8,7 +8,8 @@ from ephemeral_castle.errors import NotFound, Refused, Transient, Unreachable
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.model.step import Effect, Phase, State
 from ephemeral_castle.spi.kubernetes import MANAGER, Manifest, Ref
-from tests.unit.drivers.flux.bed import ID, Bed
+from tests.unit.cluster_bed import ID
+from tests.unit.drivers.flux.bed import Bed
 from tests.unit.drivers.flux.samples import SPACE, unit
 
 KUSTOMIZE = "kustomize.toolkit.fluxcd.io/v1"
