@@ -68,7 +68,7 @@ def sound(**repository: Any) -> MemoryCluster:
     archiver = {"failed": 0, "last_failed": None, "failing": False, "age": 5.0}
 
     def commands(_: str, __: str, ___: str, argv: Sequence[str], ____: bytes) -> Result:
-        if argv[0] == "psql":
+        if "exec psql" in argv[2]:
             return Result(0, "3.2", "")
         return Result(0, f"{LIMITS}\n{json.dumps(archiver)}\n--castle-server-0\n{info(**repository)}\n", "")
 

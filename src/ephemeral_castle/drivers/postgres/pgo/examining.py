@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from ephemeral_castle.drivers.postgres.desk import Desk
-from ephemeral_castle.drivers.postgres.glance import Glance, glance
+from ephemeral_castle.drivers.postgres.glance import PATIENCE, Glance, glance
 from ephemeral_castle.drivers.postgres.own import Own
 from ephemeral_castle.drivers.postgres.pgo import birth, passwords, seen
 from ephemeral_castle.drivers.postgres.pgo.copies import SidePlace
@@ -48,27 +48,22 @@ class Examination(Operated):
             if raised:
                 raise
             return []  # nothing was raised yet, perhaps not even the cluster
-        found = [await self._operator(own, cluster)]
+        operator = [await self._operator(own, cluster)]
         if not raised:
-            return found
+            return operator
         if cluster is None:
             ref = self.operated(old=True).ref
-            return [*found, self._line("database", False, f"there is no {ref}", "castle rebirth")]
-        looked = await glance(self.operated(old=True), self.layout)
+            return [*operator, self._line("database", False, f"there is no {ref}", "castle rebirth")]
         questions: list[Awaitable[list[Check]]] = [
+            self._inside(cluster),
             self._lock(own),
             self._credentials(own),
             self._users(own),
-            self._heartbeat(looked),
+            self._heartbeat(),
             self._copies(own, cluster),
         ]
-        rest = await asyncio.gather(*(self._told(each) for each in questions))
-        return [
-            *found,
-            *self._server(looked),
-            *self._repository(looked, cluster),
-            *(line for each in rest for line in each),
-        ]
+        told = await asyncio.gather(*(self._told(each) for each in questions))
+        return [*operator, *(line for each in told for line in each)]
 
     async def _told(self, question: Awaitable[list[Check]]) -> list[Check]:
         """One thing that cannot be seen hides no other."""
@@ -135,6 +130,11 @@ class Examination(Operated):
             return [self._line("users", False, f"{', '.join(unset)}: not set by the operator", "castle doctor, later")]
         return [self._line("users", True, f"{len(self.options.users)} as castle's secrets hold them")]
 
+    async def _inside(self, cluster: Manifest) -> list[Check]:
+        """Server and repository, by one way in."""
+        looked = await glance(self.operated(old=True), self.layout)
+        return [*self._server(looked), *self._repository(looked, cluster)]
+
     def _server(self, looked: Glance) -> list[Check]:
         if looked.state != RUNNING:
             return [self._line("server", False, f"it is {looked.state}", "castle raise")]
@@ -186,11 +186,11 @@ class Examination(Operated):
         young = age <= self.ctx.request.castle.proof_max_age
         return [*lines, self._line("proof", young or None, f"{proof['label']}, {format_duration(age)} ago", DRILL)]
 
-    async def _heartbeat(self, looked: Glance) -> list[Check]:
-        if looked.state != RUNNING or looked.silent:
-            return []
+    async def _heartbeat(self) -> list[Check]:
         place = self.operated(old=True)
-        result = await place.run("psql", "-qAtX", "-h", self.layout.socket, "-U", "postgres", "-c", AGE)
+        state, result = await place.peek(BEATS, self.layout.socket, AGE, timeout=PATIENCE)
+        if state != RUNNING:
+            return []
         if not result.ok:
             raise Unreachable("the heartbeat cannot be read", why=result.last_words())
         said = result.out.strip()
@@ -219,6 +219,7 @@ class Examination(Operated):
         return lines
 
 
+BEATS = 'exec psql -qAtX -h "$1" -U postgres -c "$2"'
 AGE = f"select extract(epoch from clock_timestamp()) - ((({marker.LAST_BEAT.rstrip(';')}) ->> 'at')::float8)"
 
 
