@@ -93,7 +93,8 @@ def until_unit(castle: GrownCastle, word: object) -> None:
     while (castle.objects("kustomizations", "-n", "flux-system", "--field-selector=metadata.name=data")[0]["spec"].get(
         "postBuild"
     ) or {}) != word:  # fmt: skip
-        assert time.monotonic() < end
+        told = castle.kubectl("-n", "flux-system", "get", "gitrepositories,kustomizations", "-o", "wide", ok=False)
+        assert time.monotonic() < end, told
         time.sleep(1)
 
 
