@@ -30,7 +30,17 @@ def test_the_verbs_are_those_of_the_design():
     expected = (
         "init plan rebirth raise wipe seal backup drill restore status watch resume cancel runs logs report doctor card"
     )
-    assert set(verbs()) == {*expected.split(), "prefetch", "down", "secret", "kubeconfig", "adopt", "check", "explain"}
+    assert set(verbs()) == {
+        *expected.split(),
+        "prefetch",
+        "down",
+        "secret",
+        "kubeconfig",
+        "adopt",
+        "check",
+        "explain",
+        "schemas",
+    }
 
 
 @pytest.mark.parametrize("name", verbs())
@@ -60,7 +70,7 @@ class TestEveryVerb:
 
     def test_has_the_same_definition_option_as_all_others(self, name):
         files = [p for p in verb(name).params if "--file" in p.opts]
-        assert [p.envvar for p in files] == ([] if name in ("init", "explain") else ["CASTLE_FILE"])
+        assert [p.envvar for p in files] == ([] if name in ("init", "explain", "schemas") else ["CASTLE_FILE"])
 
     def test_describes_itself_in_the_table(self, name, run):
         assert f"\n  {name} " in run("--help").stdout

@@ -23,6 +23,7 @@ VERBS: dict[str, dict[str, str]] = {
         "init": "write a small working definition, by asking or from flags",
         "adopt": "look at a living cluster, write its definition, tell what would not come back",
         "check": "find what is known to fail, in files and in the world, before anything is destroyed",
+        "schemas": "list the schemas that `check` judges by, or pull and pin more",
         "explain": "tell what a rule of `check` finds, why it matters, and what to write instead",
         "doctor": "look at this computer, the treasury and the keys; name what mends each finding",
         "prefetch": "build images and programs ahead of time",

@@ -157,3 +157,24 @@ class Checking(Protocol):
 def checking() -> Checking:
     """What `check` and `explain` need; the composition root is imported by it only where a castle is looked at."""
     return cast("Checking", import_module("ephemeral_castle.cli.checking.desk"))
+
+
+class Shelving(Protocol):
+    """The functions of `ephemeral_castle.cli.pulling`."""
+
+    def known(self, directory: str) -> Mapping[str, Any]:
+        """What the lock of a directory pins: `lock` (path), `sources`, `kinds` with `cached` each."""
+        ...
+
+    def drop(self, directory: str, name: str) -> Mapping[str, Any]:
+        """Takes a source out of the lock: `lock`, `dropped`."""
+        ...
+
+    async def pulled(self, **wanted: Any) -> Mapping[str, Any]:
+        """Fetches schemas and pins them; the words are those of `cli.pulling.Wanted`; `lock`, `sources`."""
+        ...
+
+
+def shelving() -> Shelving:
+    """What `schemas` needs."""
+    return cast("Shelving", import_module("ephemeral_castle.cli.pulling"))

@@ -33,7 +33,7 @@ from ephemeral_castle.world.treasury_server import Place as TreasuryPlace
 from ephemeral_castle.world.vault import TreasuryVault
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from ephemeral_castle.model.castle import Castle, Site
     from ephemeral_castle.spi.kubernetes import Cluster
@@ -59,6 +59,34 @@ def current_context(files: str) -> str:
     from ephemeral_castle.world.kubeconfig import current
 
     return current(files)
+
+
+def schema_directory(path: Path) -> tuple[str, Sequence[tuple[str, bytes]]]:
+    """Digest and files of a directory or file; raises as `world.schema_sources` does, like the next three."""
+    from ephemeral_castle.world.schema_sources import directory
+
+    return directory(path)
+
+
+def schema_url(address: str, sha256: str) -> tuple[str, Sequence[tuple[str, bytes]]]:
+    """Digest and files of a URL."""
+    from ephemeral_castle.world.schema_sources import url
+
+    return url(address, sha256)
+
+
+def schema_module(named: str) -> tuple[str, Sequence[tuple[str, bytes]]]:
+    """Hash and files of a Go module."""
+    from ephemeral_castle.world.schema_sources import module
+
+    return module(named)
+
+
+def schema_package(named: str) -> tuple[str, Sequence[tuple[str, bytes]]]:
+    """Digest and files of a package of PyPI."""
+    from ephemeral_castle.world.schema_sources import package
+
+    return package(named)
 
 
 @dataclass

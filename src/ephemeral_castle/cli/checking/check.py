@@ -59,7 +59,7 @@ class _Looking:
 
     def manifests(self, seen: Seen, name: str) -> None:
         """Runs all stages over a repository."""
-        situation = stages.Situation(self.setting or Setting(self.asked.kubernetes or NEWEST), self.asks)
+        situation = stages.Situation(self.setting or Setting(self.asked.kubernetes or NEWEST), self.asks, seen.prefix)
         self.findings += stages.look(seen, situation)
         self.texts.update({stages.named(path, seen.prefix): text for path, text in seen.repository.texts.items()})
         self.objects += len(seen.repository.objects)

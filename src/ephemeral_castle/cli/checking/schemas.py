@@ -1,18 +1,27 @@
-"""Where the schemas of a check come from: the CRDs of the repository itself."""
+"""Where the schemas of a check come from: the CRDs of the repository itself, then those that its lock pins."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ephemeral_castle.cli import shelf
 from ephemeral_castle.manifests.repository import Repository
 from ephemeral_castle.manifests.schemas.crds import definitions, is_crd
-from ephemeral_castle.manifests.schemas.known import Known, Schemas
+from ephemeral_castle.manifests.schemas.known import Chain, Known, Schemas
+from ephemeral_castle.manifests.schemas.store import Store
 from ephemeral_castle.manifests.schemas.structural import Definition
 
 
-def schemas_of(repository: Repository) -> Schemas:
-    """All that is known for the objects of a repository."""
-    return Known(_own(repository))
+def schemas_of(repository: Repository, directory: str = "", kubernetes: tuple[int, int] = (1, 36)) -> Schemas:
+    """All that is known for the objects of a repository.
+
+    Args:
+        repository: whose own CRDs come first.
+        directory: where it lies; its lock, or the nearest above, says what else holds.
+        kubernetes: version of the cluster.
+    """
+    lock = shelf.lock_of(shelf.lock_file(directory))
+    return Chain(Known(_own(repository)), Store(lock, shelf.fetch(), kubernetes))
 
 
 def _own(repository: Repository) -> Iterator[Definition]:

@@ -14,10 +14,17 @@ from ephemeral_castle.model.finding import Finding, Mark
 
 @dataclass(frozen=True)
 class Situation:
-    """What stages may know beside the repository. `asks`: whether a rule of that id is to look."""
+    """What stages may know beside the repository.
+
+    Attributes:
+        setting: what rules may know.
+        asks: whether a rule of that id is to look.
+        directory: where the repository lies; "" for single files, of which this directory is one.
+    """
 
     setting: Setting
     asks: Callable[[str], bool]
+    directory: str = ""
 
 
 Stage = Callable[[Repository, Situation], Iterable[Finding]]
@@ -33,12 +40,12 @@ def experience(repository: Repository, situation: Situation) -> Iterable[Finding
     return rules.find(repository, situation.setting, [each for each in rules.RULES if situation.asks(each.id)])
 
 
-def schemas(repository: Repository, _situation: Situation) -> Iterable[Finding]:
+def schemas(repository: Repository, situation: Situation) -> Iterable[Finding]:
     """What the API server would refuse."""
     from ephemeral_castle.cli.checking.schemas import schemas_of
     from ephemeral_castle.manifests.schemas.judge import judge
 
-    return judge(repository.objects, schemas_of(repository))
+    return judge(repository.objects, schemas_of(repository, situation.directory, situation.setting.kubernetes))
 
 
 STAGES: tuple[Stage, ...] = (files, schemas, experience)

@@ -5,36 +5,33 @@ Source: `fieldpath.PathElement` of sigs.k8s.io/structured-merge-diff v6.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ephemeral_castle.manifests.schemas.fault import Step, go_json, quoted, shown_value
 
+# The schema at a path.
+Nodes = Callable[[Sequence[Step]], Mapping[str, Any]]
 
-def path(schema: Mapping[str, Any] | None, document: Any, steps: Sequence[Step]) -> str:
+
+def path(nodes: Nodes, document: Any, steps: Sequence[Step]) -> str:
     """A path in that notation: `.spec.repos[name="repo1"].s3Credentials`.
 
     Args:
-        schema: of the root; None: not known, items are counted.
+        nodes: schemas of the kind.
         document: the root.
         steps: from the root.
     """
-    out, node, value = "", schema, document
-    for step in steps:
-        found = _value(value, step)
-        if isinstance(step, int):
-            out += _item(node or {}, found, step)
-            node = (node or {}).get("items")
-        else:
-            out += f".{step}"
-            node = _part(node or {}, step)
-        value = found
+    out, value = "", document
+    for at, step in enumerate(steps):
+        value = _value(value, step)
+        out += _item(nodes(steps[:at]), value, step) if isinstance(step, int) else f".{step}"
     return out
 
 
-def sentence(schema: Mapping[str, Any] | None, document: Any, steps: Sequence[Step]) -> str:
+def sentence(nodes: Nodes, document: Any, steps: Sequence[Step]) -> str:
     """The whole refusal of an unknown field."""
-    return f"{path(schema, document, steps)}: field not declared in schema"
+    return f"{path(nodes, document, steps)}: field not declared in schema"
 
 
 def _value(value: Any, step: Step) -> Any:
@@ -42,11 +39,6 @@ def _value(value: Any, step: Step) -> Any:
         return value[step]
     except (KeyError, IndexError, TypeError):
         return None
-
-
-def _part(node: Mapping[str, Any], step: str) -> Mapping[str, Any] | None:
-    part = (node.get("properties") or {}).get(step, node.get("additionalProperties"))
-    return part if isinstance(part, Mapping) else None
 
 
 def _item(node: Mapping[str, Any], item: Any, at: int) -> str:

@@ -40,9 +40,14 @@ def definitions(crd: Mapping[str, Any]) -> Iterator[Definition]:
 
 
 def is_crd(document: object) -> bool:
-    """Whether a document is one that can be read here."""
+    """Whether a document is a whole one that can be read here, not a patch of one."""
+    if not isinstance(document, Mapping) or document.get("kind") != "CustomResourceDefinition":
+        return False
+    spec = document.get("spec")
+    if document.get("apiVersion") != "apiextensions.k8s.io/v1" or not isinstance(spec, Mapping):
+        return False
+    names, versions = spec.get("names"), spec.get("versions")
+    whole = isinstance(spec.get("group"), str) and isinstance(names, Mapping) and isinstance(names.get("kind"), str)
     return (
-        isinstance(document, Mapping)
-        and document.get("kind") == "CustomResourceDefinition"
-        and document.get("apiVersion") == "apiextensions.k8s.io/v1"
+        whole and isinstance(versions, list) and all(isinstance(each, Mapping) and "name" in each for each in versions)
     )

@@ -35,6 +35,7 @@ DUPLICATE: Final = "FieldValueDuplicate"
 FORBIDDEN: Final = "FieldValueForbidden"
 TOO_LONG: Final = "FieldValueTooLong"
 TOO_MANY: Final = "FieldValueTooMany"
+NOT_FOUND: Final = "FieldValueNotFound"
 UNKNOWN: Final = "UnknownField"  # of this package: the server answers 400 and gives no causes
 
 _WORDS: Final = {
@@ -46,6 +47,7 @@ _WORDS: Final = {
     FORBIDDEN: "Forbidden",
     TOO_LONG: "Too long",
     TOO_MANY: "Too many",
+    NOT_FOUND: "Not found",
 }
 _NO_VALUE: Final = frozenset({REQUIRED, FORBIDDEN, TOO_LONG})
 # After one of these the server does not evaluate the rules of a schema.

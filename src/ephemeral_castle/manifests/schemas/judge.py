@@ -79,10 +79,10 @@ def _plain(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _told(of: Object, by: Judge, cause: Cause) -> Finding:
     if cause.reason == UNKNOWN:
-        flux = applied.sentence(by.schema, of.manifest, cause.path)
+        flux = applied.sentence(by.node, of.manifest, cause.path)
         says = f'{cause.message} "{cause.field}"; server-side apply: {flux}'
         name, parent = cause.path[-1], written(cause.path[:-1]) or of.kind
-        hints = _likely(str(name), _names(by.schema, cause.path[:-1]))
+        hints = _likely(str(name), list(by.node(cause.path[:-1]).get("properties") or ()))
         return _finding(of, UNKNOWN_FIELD, f'{parent} has no field "{name}"', cause.path, says, hints=hints)
     says = f"{cause.field}: {cause.message}"
     if cause.rule:
@@ -123,20 +123,6 @@ def _likely(name: str, names: Sequence[str]) -> tuple[str, ...]:
     shown = sorted(names)
     more = f", and {len(shown) - _FEW} more" if len(shown) > _FEW else ""
     return (f"there are: {', '.join(shown[:_FEW])}{more}",) if shown else ()
-
-
-def _names(schema: Mapping[str, Any], path: Sequence[Step]) -> Sequence[str]:
-    """The fields that a schema has at a path."""
-    node: Any = schema
-    for step in path:
-        if not isinstance(node, Mapping):
-            return ()
-        node = (
-            node.get("items")
-            if isinstance(step, int)
-            else (node.get("properties") or {}).get(step, node.get("additionalProperties"))
-        )
-    return list(node.get("properties") or ()) if isinstance(node, Mapping) else ()
 
 
 def _undecidable(manifest: Any, cause: Cause) -> bool:

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ephemeral_castle.manifests.schemas.cel_rules import compiled
+from ephemeral_castle.manifests.schemas.fault import Step
 from ephemeral_castle.manifests.schemas.structural import Definition, Mode, Structural, Verdict
 
 
 class Judge(Protocol):
     """Judges the objects of one version of a kind."""
 
-    @property
-    def schema(self) -> Mapping[str, Any]:
-        """The schema of the whole object."""
+    def node(self, path: Sequence[Step]) -> Mapping[str, Any]:
+        """The schema at a path; empty where there is none."""
         ...
 
     @property

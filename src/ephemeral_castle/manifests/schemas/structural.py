@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from ephemeral_castle.manifests.schemas import embedded, lists, metadata, names, patterns
 from ephemeral_castle.manifests.schemas.checks import Node, kind
@@ -118,10 +118,14 @@ class Structural:
         self._blind = 0 if patterns.available() else _patterns(definition.schema)
         self._name = names.completed(names.dns1123_subdomain)
 
-    @property
-    def schema(self) -> Mapping[str, Any]:
-        """The schema of the whole object."""
-        return self.of.schema
+    def node(self, path: Sequence[Step]) -> Mapping[str, Any]:
+        """The schema at a path; empty where there is none."""
+        found: Any = self.of.schema
+        for step in path:
+            found = found.get("items") if isinstance(step, int) else _part(found, step)
+            if not isinstance(found, Mapping):
+                return {}
+        return cast("Mapping[str, Any]", found)
 
     @property
     def served(self) -> bool:
@@ -202,6 +206,10 @@ class Structural:
         if selector:
             _nested(completed, selector, "string", "string", out)
         return out
+
+
+def _part(node: Mapping[str, Any], key: str) -> Any:
+    return (node.get("properties") or {}).get(key, node.get("additionalProperties"))
 
 
 def _named(completed: dict[str, Any]) -> dict[str, Any]:

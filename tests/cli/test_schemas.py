@@ -1,0 +1,93 @@
+"""`castle schemas`: pulled from a directory, pinned, listed, dropped, and used by `castle check`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.unit.manifests.schemas.test_judge import CRD
+
+OBJECT = "apiVersion: example.com/v1\nkind: Cluster\nmetadata: {name: db}\nspec: {size: %s}\n"
+
+
+@pytest.fixture(autouse=True)
+def repository(tmp_path, monkeypatch):
+    monkeypatch.setenv("CASTLE_SCHEMAS", str(tmp_path / "cache"))
+    (tmp_path / "operator").mkdir()
+    (tmp_path / "operator" / "crd.json").write_text(json.dumps(CRD))
+    (tmp_path / "repo" / ".git").mkdir(parents=True)
+    (tmp_path / "repo" / "db.yaml").write_text(OBJECT % 12)
+    monkeypatch.chdir(tmp_path / "repo")
+    return tmp_path / "repo"
+
+
+def test_nothing_is_pinned_at_first(run):
+    assert "no castle-schemas.lock here" in run("schemas").stdout
+
+
+def test_a_kind_without_schema_is_undecided_until_its_schema_is_pulled(run):
+    assert run("check", "db.yaml", "--offline", "--strict").exit_code == 13
+    pulled = run("schemas", "pull", "../operator", "--json")
+    assert pulled.exit_code == 0, pulled.output
+    assert json.loads(pulled.stdout)["sources"][0]["kinds"] == 3
+    checked = run("check", "db.yaml", "--offline")
+    assert checked.exit_code == 3
+    assert "size is below ten" in checked.stdout
+    Path("db.yaml").write_text(OBJECT % 3)
+    assert run("check", "db.yaml", "--offline", "--strict").exit_code == 0
+
+
+def test_the_list_names_kinds_and_what_is_not_in_the_cache(run, tmp_path, monkeypatch):
+    run("schemas", "pull", "../operator")
+    listed = run("schemas").stdout
+    assert "example.com/v1 Cluster" in listed
+    assert "example.com/v1beta1 Cluster  (not served)" in listed
+    monkeypatch.setenv("CASTLE_SCHEMAS", str(tmp_path / "other"))
+    assert "(not in the cache)" in run("schemas").stdout
+
+
+def test_a_pull_without_sources_refuses_what_is_not_pinned(run, tmp_path):
+    assert run("schemas", "pull").exit_code != 0
+    run("schemas", "pull", "../operator")
+    assert run("schemas", "pull").exit_code == 0
+    changed = json.loads(json.dumps(CRD))
+    changed["spec"]["scope"] = "Cluster"
+    (tmp_path / "operator" / "crd.json").write_text(json.dumps(changed))
+    refused = run("schemas", "pull")
+    assert refused.exit_code != 0
+    assert "this is not what the lock pins" in refused.stderr
+
+
+def test_two_contents_for_one_kind_name_both_files(run, tmp_path):
+    run("schemas", "pull", "../operator")
+    changed = json.loads(json.dumps(CRD))
+    changed["spec"]["scope"] = "Cluster"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "copy.json").write_text(json.dumps(changed))
+    refused = run("schemas", "pull", "../other")
+    assert refused.exit_code != 0
+    assert "crd.json" in refused.stderr
+    assert "copy.json" in refused.stderr
+
+
+def test_a_source_is_dropped(run, tmp_path):
+    run("schemas", "pull", "../operator")
+    name = str((tmp_path / "operator").resolve())
+    assert run("schemas", "drop", name).exit_code == 0
+    assert "Cluster" not in run("schemas").stdout
+    assert run("schemas", "drop", name).exit_code != 0
+
+
+def test_a_lock_that_is_broken_is_told(run):
+    Path("castle-schemas.lock").write_text("<<<<<<< HEAD\n")
+    for words in (("schemas",), ("check", "db.yaml", "--offline")):
+        told = run(*words)
+        assert told.exit_code not in (0, 70)
+        assert "this lock of schemas cannot be read" in told.stderr
+
+
+def test_a_source_of_the_repository_itself_is_pinned_by_its_path_in_it(run, repository):
+    (repository / "crds").mkdir()
+    (repository / "crds" / "crd.json").write_text(json.dumps(CRD))
+    run("schemas", "pull", "crds")
+    assert json.loads(Path("castle-schemas.lock").read_text())["sources"][0]["name"] == "crds"
+    assert run("schemas", "pull").exit_code == 0
