@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ephemeral_castle.manifests.schemas import builtin_rules, metadata, names
-from ephemeral_castle.manifests.schemas.cel_library import amount
+from ephemeral_castle.manifests.schemas.amounts import amount
 from ephemeral_castle.manifests.schemas.checks import kind as kind_of
 from ephemeral_castle.manifests.schemas.durations import go_duration
 from ephemeral_castle.manifests.schemas.fault import (
@@ -124,8 +124,10 @@ class BuiltIn:
         kind, version = self.of.kind, self.of.api.rpartition("/")[2]
         return Verdict(400, causes, f'{kind} in version "{version}" cannot be handled as a {kind}: {says}')
 
-    def _resolved(self, node: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    def _resolved(self, node: Any) -> tuple[str, Mapping[str, Any]]:
         name = ""
+        if not isinstance(node, Mapping):  # `true`: anything
+            return name, {}
         while "$ref" in node:
             name = node["$ref"]
             node = self._parts.get(name, {})

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from ephemeral_castle.manifests.schemas import names
-from ephemeral_castle.manifests.schemas.cel_library import amount
+from ephemeral_castle.manifests.schemas.amounts import amount
 from ephemeral_castle.manifests.schemas.fault import (
     DUPLICATE,
     INVALID,

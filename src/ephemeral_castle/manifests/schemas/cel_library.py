@@ -17,35 +17,14 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 
 from ephemeral_castle.manifests.schemas import names, patterns, urls
+from ephemeral_castle.manifests.schemas.amounts import amount
 from ephemeral_castle.manifests.schemas.formats import FORMATS
 
 Value = Mapping[str, Any]
 
-_QUANTITY: Final = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?\Z")
 _SEMVER: Final = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?\Z"
 )
-_SCALES: Final = {
-    **{f"{letter}i": Fraction(1 << 10 * power) for power, letter in enumerate("KMGTPE", 1)},
-    **{letter: Fraction(1000**power) for power, letter in enumerate("kMGTPE", 1)},
-    **{letter: Fraction(1, 1000**power) for power, letter in enumerate("mun", 1)},
-    "": Fraction(1),
-}
-
-
-def amount(text: str) -> Fraction | None:
-    """The exact amount of a quantity; None: it is none."""
-    found = _QUANTITY.match(text)
-    if found is None or not (found[2] or found[3]):
-        return None
-    sign, whole, part, suffix = found[1], found[2] or "0", found[3] or "", found[4] or ""
-    if suffix in _SCALES:
-        scale = _SCALES[suffix]
-    elif abs(int(suffix[1:])) > 400:
-        return None
-    else:
-        scale = Fraction(10) ** int(suffix[1:])
-    return Fraction(int(f"{sign}{whole}{part}"), 10 ** len(part)) * scale
 
 
 def _quantity(text: str) -> Value:
@@ -229,22 +208,6 @@ _FORMAT_RULES: Final[Mapping[str, Callable[[str], list[str]]]] = {
 
 def _formatted(name: str, text: str) -> list[str]:
     return _FORMAT_RULES[name](text)
-
-
-_VALIDATE: Final = re.compile(r"format\.(?:(\w+)\(\)|named\(\s*(['\"])(\w+)\2\s*\)\.value\(\))\.validate\(")
-
-
-def rewritten(expression: str) -> str:
-    """An expression in which `format.x().validate(y)` gives its optional in a way that cel-cpp can."""
-    while found := _VALIDATE.search(expression):
-        depth, at = 1, found.end()
-        while depth and at < len(expression):
-            depth += {"(": 1, ")": -1}.get(expression[at], 0)
-            at += 1
-        name, inner = found[1] or found[3], expression[found.end() : at - 1]
-        call = f'optional.ofNonZeroValue(castle.formatted("{name}", {inner}))'
-        expression = expression[: found.start()] + call + expression[at:]
-    return expression
 
 
 def _extreme(choose: Callable[[Sequence[Any]], Any], name: str) -> Callable[[Sequence[Any]], Any]:

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from ephemeral_castle.manifests.schemas import cel_values
 from ephemeral_castle.manifests.schemas.cel import Engine, NotEvaluableError, Program, RuleError, engine
-from ephemeral_castle.manifests.schemas.cel_library import rewritten
 from ephemeral_castle.manifests.schemas.fault import (
     DUPLICATE,
     FORBIDDEN,
@@ -215,7 +214,7 @@ class _Rule:
         return Fault(INVALID, self._kind, says, dotted=False, rule=self._text)
 
     def _compiled(self, text: str, how: str) -> Program | NotEvaluableError:
-        text = rewritten(text)
+        text = cel_values.rewritten(text)
         words = self._words | frozenset(_WORD.findall(_LITERAL.sub('""', text)))
         lift = cel_values.lifted(self._schema, "self", words)
         if lift is not None:

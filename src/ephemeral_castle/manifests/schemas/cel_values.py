@@ -155,3 +155,19 @@ def lifted(schema: Mapping[str, Any], at: str, words: frozenset[str]) -> str | N
         for name, inner in parts.items()
     ]
     return "{" + ", ".join(fields) + "}"
+
+
+_VALIDATE: Final = re.compile(r"format\.(?:(\w+)\(\)|named\(\s*(['\"])(\w+)\2\s*\)\.value\(\))\.validate\(")
+
+
+def rewritten(expression: str) -> str:
+    """An expression in which `format.x().validate(y)` gives its optional in a way that cel-cpp can."""
+    while found := _VALIDATE.search(expression):
+        depth, at = 1, found.end()
+        while depth and at < len(expression):
+            depth += {"(": 1, ")": -1}.get(expression[at], 0)
+            at += 1
+        name, inner = found[1] or found[3], expression[found.end() : at - 1]
+        call = f'optional.ofNonZeroValue(castle.formatted("{name}", {inner}))'
+        expression = expression[: found.start()] + call + expression[at:]
+    return expression

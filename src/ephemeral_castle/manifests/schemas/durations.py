@@ -32,6 +32,7 @@ _WORDS: Final = (
 _PART: Final = re.compile(r"([0-9]*)(?:\.([0-9]*))?([a-zµμ]+)")
 _LOOSE: Final = re.compile(r"([0-9]+)\s*([A-Za-zµ]+)")
 _MOST: Final = 2**63
+_PRECISE: Final = 18  # digits after the point; what follows is less than a nanosecond of any unit
 
 
 def go_duration(text: str) -> int | None:
@@ -43,12 +44,13 @@ def go_duration(text: str) -> int | None:
     total, at = 0, 0
     for found in _PART.finditer(body):
         whole, part, unit = found.groups()
-        if found.start() != at or unit not in _UNITS or not (whole or part):
+        if found.start() != at or unit not in _UNITS or not (whole or part) or len(whole.lstrip("0")) > 19:
             return None
+        part = (part or "")[:_PRECISE]
         scale = _UNITS[unit]
         total += int(whole or 0) * scale + (int(part) * scale // 10 ** len(part) if part else 0)
         at = found.end()
-        if len(whole) > 19 or total > _MOST:
+        if total > _MOST:
             return None
     return sign * total if body and at == len(body) and (sign < 0 or total < _MOST) else None
 
@@ -60,7 +62,7 @@ def duration(text: str) -> int | None:
         return exact
     total, any_ = 0, False
     for number, word in _LOOSE.findall(text):
-        if len(number) > 18:
+        if len(number.lstrip("0")) > 18:
             return None
         unit = word.lower()
         for short, long, scale in _WORDS:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, Final
 
 # Marks the place of the field's own name inside of a detail: it is known only when the path is complete.
@@ -169,6 +168,8 @@ def go_json(value: Any) -> str:
 
 def number(value: float, *, widest: int = 6) -> str:
     """A floating point number as Go prints it: shortest, with an exponent from that many digits on (JSON: 21)."""
+    from decimal import Decimal
+
     if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 NaN is the one that differs
         return "NaN" if value != value else ("+Inf" if value > 0 else "-Inf")  # noqa: PLR0124
     sign, digits, _ = Decimal(repr(value)).normalize().as_tuple()
