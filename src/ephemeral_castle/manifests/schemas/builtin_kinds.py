@@ -36,6 +36,7 @@ from ephemeral_castle.manifests.schemas.openapi import Definitions
 from ephemeral_castle.manifests.schemas.structural import Mode, Verdict
 
 _META: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+_SELECTOR: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector"  # a pointer, unlike other structures
 _QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _EITHER: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _DURATION: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.Duration"
@@ -169,9 +170,10 @@ class BuiltIn:
     def _checked(self, value: Any, node: Mapping[str, Any], faults: list[Fault], path: list[Step]) -> None:
         name, node = self._resolved(node)
         if isinstance(value, Mapping) and name != _META and name not in _ANYTHING:
-            missing = [key for key in node.get("required") or () if value.get(key) is None]
-            faults += [Fault(REQUIRED, steps=[key, *reversed(path)]) for key in missing]
             properties, more = node.get("properties") or {}, node.get("additionalProperties")
+            for key in node.get("required") or ():
+                if value.get(key) is None:
+                    self._missing(properties.get(key, {}), faults, [*path, key])
             for key, each in value.items():
                 part = properties.get(key, more)
                 if part is not None and (path or key != "status"):
@@ -182,6 +184,14 @@ class BuiltIn:
         elif node.get("enum") and value is not None and value not in node["enum"] and path:
             listed = ", ".join(quoted(str(each)) for each in node["enum"])
             faults.append(Fault(UNSUPPORTED, value, f"supported values: {listed}", list(reversed(path))))
+
+    def _missing(self, node: Mapping[str, Any], faults: list[Fault], path: list[Step]) -> None:
+        """A structure that is left out is an empty one to the server, which then asks for what it needs in it."""
+        name, found = self._resolved(node)
+        if found.get("properties") and name != _SELECTOR:
+            self._checked({}, node, faults, path)
+        else:
+            faults.append(Fault(REQUIRED, steps=list(reversed(path))))
 
 
 def _typed(value: Any, wanted: str, form: str, path: tuple[Step, ...]) -> None:

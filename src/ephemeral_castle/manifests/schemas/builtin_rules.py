@@ -101,8 +101,10 @@ def restart_policy(kind: str, document: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def container_names(kind: str, document: Mapping[str, Any]) -> Iterator[Fault]:
-    """Containers have names that are labels of DNS, each once, and an image."""
+    """Pods have containers; these have names that are labels of DNS, each once, and an image."""
     seen: set[str] = set()
+    if kind in _PODS and kind != "CronJob" and not _at(document, (*_PODS[kind], "spec", "containers")):
+        yield _fault(REQUIRED, (*_PODS[kind], "spec", "containers"))
     for path, container in _containers(kind, document):
         name = str(container.get("name") or "")
         if not name:

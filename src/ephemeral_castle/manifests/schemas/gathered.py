@@ -14,6 +14,7 @@ from ephemeral_castle.manifests.schemas.openapi import Definitions, builtin_kind
 from ephemeral_castle.manifests.schemas.store import digest, pack
 from ephemeral_castle.manifests.schemas.structural import Definition
 
+_GROUP = "apiextensions.k8s.io/"
 File = tuple[str, bytes]  # its path inside of the source, and its content
 _SIGN = re.compile(
     rb"""^["']?(?:- )?kind["']?: *["']?CustomResourceDefinition|"CustomResourceDefinition"|io\.k8s\.api\.core\.""",
@@ -54,6 +55,8 @@ def _documents(path: str, content: bytes) -> Iterator[Mapping[str, Any]]:
         raise ValueError(f"{path}: {error}") from error
     documents, faults = load.read(text, path)
     found_here = [each.manifest for each in documents if is_crd(each.manifest)]
-    if faults and not found_here and "{{" not in text:  # a chart's template is not YAML before it is rendered
+    if (
+        faults and not found_here and _GROUP in text and "{{" not in text
+    ):  # a chart's template is not YAML before it is rendered
         raise ValueError(f"{path}:{faults[0].line}: {faults[0].message}")
     yield from found_here

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from ephemeral_castle.manifests.schemas.fault import INVALID, NAME, Fault
+from ephemeral_castle.manifests.schemas.fault import INVALID, NAME, Fault, shown_value
 from ephemeral_castle.manifests.schemas.fault import number as shown
 
 LEAST: Final = -(2**63)
@@ -44,8 +44,10 @@ def check(schema: Mapping[str, Any], kind: str, form: str) -> Check | None:
         out = []
         if not _fits(value, kind, form):
             out.append(_out_of_range(kind, form))
-        if step is not None and value.__class__ is int and int(step) <= 0:
-            out.append(Fault(INVALID, 0, f"factor MultipleOf declared for {NAME} must be positive: 0"))
+        factor = step if step is None or value.__class__ is not int else int(step)  # the server cuts it to whole ones
+        if factor is not None and factor <= 0:
+            says = f"factor MultipleOf declared for {NAME} must be positive: {shown_value(factor)}"
+            out.append(Fault(INVALID, factor, says))
         elif step is not None and not _multiple(value, step):
             out.append(Fault(INVALID, value, f"{NAME} in body should be a multiple of {_bound(value, step)}"))
         if low is not None:

@@ -7,7 +7,7 @@ import pytest
 from ephemeral_castle.manifests.load import read
 from ephemeral_castle.manifests.schemas.builtin_kinds import BuiltIn
 from ephemeral_castle.manifests.schemas.builtin_rules import RULES
-from ephemeral_castle.manifests.schemas.openapi import builtin_kinds, is_openapi
+from ephemeral_castle.manifests.schemas.openapi import Definitions, builtin_kinds, is_openapi
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 TEXT = {"type": "string"}
@@ -155,7 +155,16 @@ def test_a_quantity_that_is_none():
 
 
 def test_a_required_field():
-    assert judged(DEPLOYMENT % "replicas: 1") == ["spec.template: Required value"]
+    [_, found] = judged(DEPLOYMENT % "replicas: 1")
+    assert found == "spec.template.spec.containers: Required value"
+
+
+def test_a_structure_that_is_left_out_is_an_empty_one():
+    meta = {"$ref": f"#/definitions/{META}"}
+    spec = {"properties": {"attach": {"type": "boolean"}}}
+    parts = {"root": {"required": ["spec", "driver"], "properties": {"metadata": meta, "spec": spec, "driver": TEXT}}}
+    of = Definitions("v1", "CSIDriver", "root", {**parts, META: {"properties": {"name": TEXT}}})
+    assert [each.field for each in BuiltIn(of).judge({"metadata": {"name": "a"}}).causes] == ["driver"]
 
 
 def test_names_follow_the_rule_of_their_kind():

@@ -111,4 +111,4 @@ def test_a_patch_of_a_crd_is_no_crd():
 
 def test_a_crd_that_is_no_yaml_is_an_error_with_its_place():
     with pytest.raises(ValueError, match=r"bad\.yaml:4"):
-        list(gathered([("bad.yaml", b"kind: CustomResourceDefinition\na: 1\nb: [\n")]))
+        list(gathered([("bad.yaml", b"kind: CustomResourceDefinition\napiVersion: apiextensions.k8s.io/v1\nb: [\n")]))
