@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ephemeral_castle.manifests.files import Files, joined
-from ephemeral_castle.manifests.kustomize.definition import NAMES, Definition
+from ephemeral_castle.manifests.kustomize.definition import NAMES, Definition, define
 from ephemeral_castle.manifests.repository import Object, Unit
 from ephemeral_castle.manifests.substitution import NAME, Undecided, Variables
 from ephemeral_castle.manifests.tree import Map, Seq, text
@@ -48,6 +48,9 @@ def overlay(found: Object, path: str, base: Definition | None, files: Files) -> 
         path: its directory.
         base: the kustomization there; None where there is none: Flux then takes every manifest below.
         files: of the repository.
+
+    Raises:
+        Broken: a field of the unit has not the type that kustomize wants.
     """
     spec = _map(found.manifest, "spec")
     mark = spec.at.get("path", spec.begin)
@@ -65,7 +68,7 @@ def overlay(found: Object, path: str, base: Definition | None, files: Files) -> 
     for key in ("patches", "components"):
         _append(tree, key, _wanted(spec, key, path, files))
     _images(tree, spec)
-    return Definition(tree, path, base.file if base else mark.file)
+    return define(tree, mark, path, base.file if base else mark.file)
 
 
 def _wanted(spec: Map, key: str, path: str, files: Files) -> Iterator[tuple[Any, Mark]]:
@@ -91,6 +94,8 @@ def _images(tree: Map, spec: Map) -> None:
     """Flux' images go over those of the same name in the file."""
     own = list(_placed(tree, "images"))
     for image, at in _placed(spec, "images"):
+        if not isinstance(image, Map):
+            continue  # its schema says so
         number = next((n for n, (each, _) in enumerate(own) if each.get("name") == image.get("name")), None)
         if number is None:
             own.append((image, at))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ephemeral_castle.manifests.kustomize.faults import Broken
+from ephemeral_castle.manifests.kustomize.faults import Broken, NotRendered
 from ephemeral_castle.manifests.tree import Map, Seq, copied
 from ephemeral_castle.model.finding import Mark
 
+MOST = 500_000  # values that are looked at while a patch is applied: each copy of a whole into itself doubles it
+DEEPEST = 200  # values in one another: twice what a file may have
 OPERATIONS = ("add", "remove", "replace", "move", "copy", "test")
 
 
@@ -16,11 +18,29 @@ def apply(root: Map, patch: Seq) -> None:
 
     Raises:
         Broken: an operation that does not apply, with its place in the patch.
+        NotRendered: it makes more than memory is for.
     """
+    made = 0
     for operation, at in zip(patch, patch.at, strict=True):
         if not isinstance(operation, Map):
             raise Broken("an operation of a JSON patch is a mapping", at)
         _one(root, operation)
+        made += _size(root, at)
+        if made > MOST:
+            raise NotRendered("a patch that copies so much", at)
+
+
+def _size(root: Map, mark: Mark) -> int:
+    """How many values an object has; they are counted level by level, for a patch may nest it without end."""
+    count = 0
+    level: list[Any] = [root]
+    for _ in range(DEEPEST):
+        count += len(level)
+        inside = (each.values() if isinstance(each, Map) else each for each in level)
+        level = [each for values in inside for each in values if isinstance(each, Map | Seq)]
+        if not level or count > MOST:
+            return count
+    raise NotRendered("an object that is nested so deep", mark)
 
 
 def _one(root: Map, operation: Map) -> None:

@@ -6,31 +6,40 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ephemeral_castle.manifests.kustomize.faults import Broken
+from ephemeral_castle.manifests.kustomize.faults import Broken, NotRendered
 from ephemeral_castle.manifests.kustomize.fields import Place, Spec, places, split
 from ephemeral_castle.manifests.kustomize.identity import parted
-from ephemeral_castle.manifests.kustomize.resource import Resource, Resources
+from ephemeral_castle.manifests.kustomize.resource import Resource, Resources, Shared
 from ephemeral_castle.manifests.kustomize.selecting import pattern
 from ephemeral_castle.manifests.kustomize.specs import COMMON_LABELS, IMAGES, METADATA_LABELS, REPLICAS
 from ephemeral_castle.manifests.tree import Map, Seq, text
 from ephemeral_castle.model.finding import Mark
 
 TAG, DIGEST = r"(:[a-zA-Z0-9_.{}-]*)?", r"(@sha256:[a-zA-Z0-9_.{}-]*)?"
+LONGEST = 60  # parts of a path
 METADATA = Spec(("metadata", "labels"), create=True)
 
 
 def mark_all(resources: Resources, pairs: Map, specs: Sequence[Spec]) -> None:
     """Puts labels or annotations into all fields of a list of them."""
     for each in resources if pairs else ():
+        new: dict[str, list[tuple[Map, str]]] = {key: [] for key in pairs}
         for spec in _of(specs, each):
             for place in places(each.manifest, spec.path, Map if spec.create else None, pairs.begin):
-                if not isinstance(place.value, Map):
-                    if place.value is None:
-                        continue
+                if isinstance(place.value, Map):
+                    _mark(place.value, pairs, new)
+                elif place.value is not None:
                     says = f"considering field '{'/'.join(spec.path)}': wrong node kind: expected MappingNode"
                     raise Broken(f"`{spec.path[-1]}` is no mapping", place.at, says)
-                for key in sorted(pairs):
-                    place.value.put(key, pairs[key], pairs.named[key], pairs.at[key])
+        each.settle()
+        each.shared += [Shared(pairs[key], held) for key, held in new.items() if len(held) > 1]
+
+
+def _mark(holder: Map, pairs: Map, new: dict[str, list[tuple[Map, str]]]) -> None:
+    for key in sorted(pairs):
+        if key not in holder:
+            new[key].append((holder, key))
+        holder.put(key, pairs[key], pairs.named[key], pairs.at[key])
 
 
 def specs_of(entry: Map) -> list[Spec]:
@@ -56,7 +65,10 @@ def specs_of(entry: Map) -> list[Spec]:
 
 def _spec(entry: Map) -> Spec:
     kind = {key: entry.get(key) or "" for key in ("kind", "group", "version")}
-    return Spec(split(entry.get("path") or ""), **kind, create=bool(entry.get("create")))
+    path = split(entry.get("path") or "")
+    if len(path) > LONGEST:
+        raise NotRendered(f"a path of {len(path)} parts", entry.begin)
+    return Spec(path, **kind, create=bool(entry.get("create")))
 
 
 def _of(specs: Sequence[Spec], resource: Resource) -> list[Spec]:

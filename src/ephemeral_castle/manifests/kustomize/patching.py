@@ -9,7 +9,7 @@ from ephemeral_castle.manifests.kustomize import jsonpatch
 from ephemeral_castle.manifests.kustomize.faults import Broken
 from ephemeral_castle.manifests.kustomize.identity import Id, parted
 from ephemeral_castle.manifests.kustomize.merging import merge
-from ephemeral_castle.manifests.kustomize.resource import Resource, Resources, words
+from ephemeral_castle.manifests.kustomize.resource import Resource, Resources, as_texts, words
 from ephemeral_castle.manifests.kustomize.selecting import select
 from ephemeral_castle.manifests.tree import Map, Seq, copied, text
 from ephemeral_castle.model.finding import Mark
@@ -76,7 +76,7 @@ def apply(resources: Resources, patch: Patch) -> bool:
         raise Broken("a patch of several documents has no `target`", patch.documents[1][1], f"{says}: {patch.name}")
     chosen = select(resources, patch.target)
     for each in chosen:
-        value = copied(patch.documents[0][0])
+        value = written_anew(patch.documents[0][0])
         value.put("apiVersion", each.api, value.begin)
         _merge(each, value, patch.options)
     _drop_deleted(resources)
@@ -93,6 +93,7 @@ def operations(resources: Resources, patch: Patch, *, remember: bool) -> bool:
         if remember:
             each.remember()
         jsonpatch.apply(each.manifest, patch.documents[0][0])
+        each.shared = []  # kustomize writes the object anew there
     resources.reindex()
     return bool(chosen)
 
@@ -114,6 +115,14 @@ def one(resources: Resources, value: Map, mark: Mark, options: Map, name: str = 
         raise Broken(message, value.at["metadata"] if name else mark, says, _near(wanted, resources.list))
     _merge(found[0], value, options)
     _drop_deleted(resources)
+
+
+def written_anew(value: Map) -> Map:
+    """A copy of a patch, as kustomize makes it where one patch may meet several objects."""
+    made: Map = copied(value)
+    for key in ("labels", "annotations"):
+        as_texts(made["metadata"], key)
+    return made
 
 
 def _id(value: Map) -> Id:
@@ -148,6 +157,7 @@ def _merge(resource: Resource, value: Map, options: Map) -> None:
             holder.put(key, old, named, at)
     if not spaced:
         resource.meta.drop("namespace")
+    resource.settle()
 
 
 def _drop_deleted(resources: Resources) -> None:

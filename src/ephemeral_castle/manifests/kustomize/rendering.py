@@ -17,7 +17,7 @@ from ephemeral_castle.manifests.kustomize.definition import CHARTS, NAMES, Defin
 from ephemeral_castle.manifests.kustomize.faults import Broken, NotRendered
 from ephemeral_castle.manifests.kustomize.inline import documents
 from ephemeral_castle.manifests.kustomize.ordering import ordered
-from ephemeral_castle.manifests.kustomize.resource import Resource, Resources
+from ephemeral_castle.manifests.kustomize.resource import Resource, Resources, as_texts
 from ephemeral_castle.manifests.kustomize.sources import Sources
 from ephemeral_castle.manifests.kustomize.specs import COMMON_ANNOTATIONS, COMMON_LABELS
 from ephemeral_castle.manifests.load import Fault
@@ -73,6 +73,8 @@ class Renderer:
         naming.hashes(resources)
         references.follow(resources)
         kept = [each for each in resources if each.strings("annotations").get(LOCAL, "false") == "false"]
+        for each in kept:
+            as_texts(each.meta, "annotations")
         self.rendered.resources = ordered(kept, root.map("sortOptions"))
         return self.rendered
 
@@ -174,7 +176,7 @@ class Renderer:
     def _transform(self, kust: Definition, resources: Resources) -> None:
         for path, mark in kust.each("patchesStrategicMerge"):
             for value, at in self._strategic(kust, path, mark):
-                patching.one(resources, value, at, Map())
+                patching.one(resources, patching.written_anew(value), at, Map())
         for entry, mark in kust.each("patches"):
             if not patching.apply(resources, patching.read(entry, self._reader(kust))):
                 self.rendered.idle.append(mark)

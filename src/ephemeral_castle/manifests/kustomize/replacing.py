@@ -16,6 +16,7 @@ from ephemeral_castle.manifests.tree import Map, Seq, copied, text
 from ephemeral_castle.model.finding import Mark
 
 NAME = "metadata.name"
+LONGEST = 60  # parts of a path
 
 
 def replace(resources: Resources, entry: Map) -> None:
@@ -157,6 +158,8 @@ def _places(
     root: Map, path: Sequence[str], *, create: bool, mark: Mark, made: Any = "", searching: bool = True
 ) -> Iterator[Place]:
     """Every place of a path with `[key=expression]`, indexes and `*`."""
+    if len(path) > LONGEST:
+        raise NotRendered(f"a path of {len(path)} parts", mark)
     holder = Map()
     holder.put("", root, root.begin)
     yield from _Walk(create, mark, made, searching).below(Place(holder, ""), [part.strip() for part in path])

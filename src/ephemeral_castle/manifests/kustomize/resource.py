@@ -11,6 +11,24 @@ from ephemeral_castle.manifests.tree import Map, text
 from ephemeral_castle.model.finding import Mark
 
 
+@dataclass
+class Shared:
+    """One value in several fields: kustomize puts a label into all of them as one node, and a change changes all."""
+
+    value: str
+    places: list[tuple[Map, str]]
+
+    def settle(self) -> None:
+        """Brings the fields to one value again, after some of them changed."""
+        self.places = [(holder, key) for holder, key in self.places if key in holder]
+        changed = [(holder, key) for holder, key in self.places if holder[key] != self.value]
+        if changed:
+            new, name = changed[-1]
+            self.value = new[name]
+            for holder, key in self.places:
+                holder.put(key, new[name], holder.named[key], new.at[name])
+
+
 @dataclass(eq=False)
 class Resource:
     """One resource.
@@ -22,6 +40,7 @@ class Resource:
         prefixes: of its name, in the order in which they were put on; `suffixes` likewise.
         hashed: its name shall end in a hash of its content.
         behavior: of a generated one: "", "create", "merge" or "replace".
+        shared: labels and annotations that were put into several fields at once.
     """
 
     manifest: Map
@@ -31,6 +50,7 @@ class Resource:
     suffixes: list[str] = field(default_factory=list)
     hashed: bool = False
     behavior: str = ""
+    shared: list[Shared] = field(default_factory=list)
 
     @property
     def api(self) -> str:
@@ -85,6 +105,11 @@ class Resource:
         now = self.id
         self.earlier.append((now.space, now.name, now.kind))
 
+    def settle(self) -> None:
+        """Brings values that several fields share to one again, after the manifest was changed in place."""
+        for each in self.shared:
+            each.settle()
+
     def strings(self, key: str) -> dict[str, str]:
         """Its labels or annotations."""
         found = self.meta.get(key)
@@ -131,6 +156,17 @@ class Resources:
         """Drops all others."""
         self.list = [each for each in self.list if wanted(each)]
         self.reindex()
+
+
+def as_texts(meta: Map, key: str) -> None:
+    """Makes labels or annotations what kustomize makes of them where it writes them: texts, and nothing of none."""
+    found = meta.get(key)
+    if isinstance(found, Map):
+        for name, each in found.items():
+            if not isinstance(each, str | dict | list):
+                found[name] = text(each)
+        if not found:
+            meta.drop(key)
 
 
 def words(found: Id) -> str:
