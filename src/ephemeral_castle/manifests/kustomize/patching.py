@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from ephemeral_castle.manifests.kustomize import jsonpatch
 from ephemeral_castle.manifests.kustomize.faults import Broken
-from ephemeral_castle.manifests.kustomize.identity import Id, parted
+from ephemeral_castle.manifests.kustomize.identity import Id
 from ephemeral_castle.manifests.kustomize.merging import merge
 from ephemeral_castle.manifests.kustomize.resource import Resource, Resources, as_texts, words
 from ephemeral_castle.manifests.kustomize.selecting import select
-from ephemeral_castle.manifests.tree import Map, Seq, copied, text
+from ephemeral_castle.manifests.tree import Map, Seq, copied
 from ephemeral_castle.model.finding import Mark
 
 Read = Callable[[Mark, str, str], list[tuple[Any, Mark]]]  # place, path or "", inline text or "": its documents
@@ -104,7 +104,7 @@ def one(resources: Resources, value: Map, mark: Mark, options: Map, name: str = 
     Raises:
         Broken: there is none, or there are several.
     """
-    wanted = _id(value)
+    wanted = Resource(value).id
     found = resources.by_any_id(wanted.same)
     if len(found) != 1:
         what = "no matches" if not found else "multiple matches"
@@ -123,12 +123,6 @@ def written_anew(value: Map) -> Map:
     for key in ("labels", "annotations"):
         as_texts(made["metadata"], key)
     return made
-
-
-def _id(value: Map) -> Id:
-    meta = value["metadata"]
-    return Id(*parted(text(value.get("apiVersion"))), text(value.get("kind")), text(meta.get("name")),
-              text(meta.get("namespace")))  # fmt: skip
 
 
 def _near(wanted: Id, resources: Sequence[Resource]) -> str:

@@ -277,6 +277,13 @@ GOOD: dict[str, Tree] = {
         "patchesStrategicMerge:\n- p.yaml\n- |-\n  apiVersion: v1\n  kind: Service\n  metadata: {name: web}\n"
         "  spec: {type: NodePort}\npatchesJson6902:\n- target: {version: v1, kind: Service, name: web}\n  path: j.yaml\n",
         p=STRATEGIC, j="- {op: remove, path: /spec/ports/0}\n"),
+    "patches of what has no namespace": tree(
+        "namespace: lab\nnamePrefix: p-\npatches:\n- path: p.yaml\n",
+        p="apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: fast, annotations: {a: b}}\n---\n"
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: here, labels: {c: d}}\n---\n"
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things.example.org}\n"
+        "spec: {group: example.org}\n",
+    ),
     "delete an object": tree(
         "patches:\n- patch: |\n    $patch: delete\n    apiVersion: v1\n    kind: Service\n    metadata: {name: web}\n"),
     "replace a map": tree(
