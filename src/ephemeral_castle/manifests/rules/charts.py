@@ -131,6 +131,12 @@ def unrendered(repository: Repository) -> Iterator[Chart]:
     return (release for release in releases(repository) if release.thing.mark in places)
 
 
+def ahead(repository: Repository, name: str) -> bool:
+    """Whether a helmfile of the repository names a chart: it, or its kinds, are installed before Flux."""
+    word = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])")
+    return any("helmfile" in file and word.search(said) for file, said in repository.texts.items())
+
+
 def version(repository: Repository, *names: str) -> Version:
     """The lowest version of a chart that the repository installs; () where none is, or nobody says which."""
     found = [release.version for release in releases(repository) if release.name in names and release.version]

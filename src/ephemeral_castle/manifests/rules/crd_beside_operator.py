@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules import charts
-from ephemeral_castle.manifests.rules.fields import ERROR, dig, fault, text
+from ephemeral_castle.manifests.rules.fields import ERROR, UNDECIDED, dig, fault, text
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.manifests.rules.units import clusters
 from ephemeral_castle.model.finding import Finding
@@ -29,6 +29,10 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
             for one in stage.objects:
                 release = installed.get(one.group)
                 if release is None or (one.group, one.kind) in defined:
+                    continue
+                if charts.ahead(repository, release.name):
+                    message = f"whether the kind {one.kind} is there ahead: a helmfile names the chart `{release.name}`"
+                    yield fault(ID, UNDECIDED, one, ("kind",), message)
                     continue
                 message = (
                     f"the chart `{release.name}` of the same Kustomization ({stage.id}) brings the kind {one.kind}"

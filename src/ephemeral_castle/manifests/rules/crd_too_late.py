@@ -28,7 +28,7 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
                 if not there or (one.group, one.kind) in defined or one.group in told or stage.id in _ids(there):
                     continue
                 needed = [(other, chart) for other, chart in there if other.id in reach]
-                if any(_holds(other, chart) for other, chart in needed):
+                if any(_holds(other, chart) for other, chart in needed) or charts.ahead(repository, there[0][1].name):
                     continue
                 told.add(one.group)
                 other, chart = (needed or there)[0]

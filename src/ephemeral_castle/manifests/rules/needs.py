@@ -83,12 +83,12 @@ class Graph:
 def build(repository: Repository, cluster: Cluster) -> Graph:
     """The needs of one cluster."""
     graph = Graph()
-    for edge in (*_stages(cluster), *_objects(repository, cluster)):
+    for edge in (*_stages(repository, cluster), *_objects(repository, cluster)):
         graph.add(edge)
     return graph
 
 
-def _stages(cluster: Cluster) -> Iterator[Edge]:
+def _stages(repository: Repository, cluster: Cluster) -> Iterator[Edge]:
     spaces = {one.name: stage for stage in cluster.stages.values() for one in stage.objects if one.kind == "Namespace"}
     for stage in cluster.stages.values():
         applied, ready = Node("applied", stage.thing), Node("ready", stage.thing)
@@ -107,16 +107,17 @@ def _stages(cluster: Cluster) -> Iterator[Edge]:
             if maker and one.namespace not in own:
                 why = f"has its namespace `{one.namespace}` from {maker.id}"
                 yield Edge(applied, Node("applied", maker.thing), one, ("metadata", "namespace"), why)
-        yield from _kinds(cluster, stage)
+        yield from _kinds(repository, cluster, stage)
 
 
-def _kinds(cluster: Cluster, stage: Stage) -> Iterator[Edge]:
+def _kinds(repository: Repository, cluster: Cluster, stage: Stage) -> Iterator[Edge]:
     """A Kustomization with objects of a kind that a chart elsewhere brings."""
     makers = {
         group: (other, release)
         for other in cluster.stages.values()
         for release in charts.releases(Repository(other.objects))
         for group in release.groups
+        if not charts.ahead(repository, release.name)
     }
     for one in stage.objects:
         found = makers.get(one.group)

@@ -126,6 +126,16 @@ def _infisical(thing: Object) -> Iterator[Made]:
         yield Made("Secret", text(found.get("secretNamespace")) or None, text(found.get("secretName")))
 
 
+def _flux(thing: Object) -> Iterator[Made]:
+    kind = text(dig(thing.manifest, "spec", "sync", "kind"))
+    yield Made(kind, thing.namespace, text(dig(thing.manifest, "spec", "sync", "name")) or thing.namespace)
+
+
+def _artifacts(thing: Object) -> Iterator[Made]:
+    for _, found in each(thing.manifest, "spec", "artifacts"):
+        yield Made("ExternalArtifact", thing.namespace, text(found.get("name")))
+
+
 def _sops(thing: Object) -> Iterator[Made]:
     for _, found in each(thing.manifest, "spec", "secretTemplates"):
         yield Made("Secret", thing.namespace, text(found.get("name")))
@@ -152,6 +162,8 @@ MAKERS: Mapping[str, Callable[[Object], Iterator[Made]]] = {
     "DopplerSecret": _named(("spec", "managedSecret", "name")),
     "InfisicalSecret": _infisical,
     "SopsSecret": _sops,
+    "FluxInstance": _flux,
+    "ArtifactGenerator": _artifacts,
     "RabbitmqCluster": _suffixed("default-user"),
     "Elasticsearch": _suffixed("es-elastic-user", "es-http-certs-public"),
 }

@@ -6,7 +6,7 @@ knows what a chart makes that was not rendered, or another repository.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -14,7 +14,7 @@ from enum import Enum
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules import charts
 from ephemeral_castle.manifests.rules.contents import target
-from ephemeral_castle.manifests.rules.fields import notes, scalars, text
+from ephemeral_castle.manifests.rules.fields import dig, mapping, notes, scalars, text
 from ephemeral_castle.manifests.rules.meant import meant
 from ephemeral_castle.manifests.rules.operated import made
 from ephemeral_castle.manifests.rules.references import Reference
@@ -66,11 +66,14 @@ class Index:
         self.charts = list(charts.unrendered(repository))
         for thing in repository.objects:
             self._take(thing)
+        self.source = _source(repository)
 
     def answer(self, wanted: Reference) -> Answer:
         """Whether anything makes what a reference names."""
         if (wanted.kind, wanted.name) in ALWAYS or self._is_made(wanted):
             return Answer(Verdict.MADE)
+        if (wanted.kind, wanted.name) == self.source and wanted.thing.kind == "Kustomization":
+            return Answer(Verdict.UNDECIDED, "it is the source of this very repository, and made with Flux")
         if isinstance(wanted.name, Undecided) or "$" in wanted.name:
             return Answer(Verdict.UNDECIDED, "its name is not known before variables are put in")
         near = self._near(wanted)
@@ -152,6 +155,13 @@ KNOWN = (
     "toolkit.fluxcd.io", "k8s.io", "external-secrets.io", "cert-manager.io", "crunchydata.com", "cnpg.io", "metallb.io",
     "traefik.io", "longhorn.io", "monitoring.coreos.com", "snapshot.storage.k8s.io", "kustomize.config.k8s.io",
 )  # fmt: skip
+
+
+def _source(repository: Repository) -> tuple[str, str]:
+    """Kind and name of the source that most Kustomizations name: the repository's own."""
+    named = (mapping(dig(unit.object.manifest, "spec", "sourceRef")) for unit in repository.units if unit.path)
+    counts = Counter((text(found.get("kind")), text(found.get("name"))) for found in named)
+    return counts.most_common(1)[0][0] if counts else ("", "")
 
 
 def hidden(repository: Repository) -> bool:
