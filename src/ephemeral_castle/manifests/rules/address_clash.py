@@ -16,7 +16,7 @@ SHARED = ("metallb.io/allow-shared-ip", "metallb.universe.tf/allow-shared-ip")
 
 def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
     """Looks at every Service that asks for an address."""
-    taken: dict[tuple[str, object, object], Object] = {}
+    taken: dict[tuple[str, str, str], Object] = {}
     holders: dict[str, Object] = {}
     for service in repository.of("Service", ""):
         for path, address in wanted(service):
@@ -29,9 +29,9 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
             yield from _ports(service, address, taken)
 
 
-def _ports(service: Object, address: str, taken: dict[tuple[str, object, object], Object]) -> Iterator[Finding]:
+def _ports(service: Object, address: str, taken: dict[tuple[str, str, str], Object]) -> Iterator[Finding]:
     for path, port in each(service.manifest, "spec", "ports"):
-        key = (address, port.get("protocol", "TCP"), port.get("port"))
+        key = (address, str(port.get("protocol", "TCP")), str(port.get("port")))
         first = taken.setdefault(key, service)
         if first.subject != service.subject:
             at: Path = (*path, "port")

@@ -61,7 +61,7 @@ def _baseline(found: Pods) -> Iterator[tuple[Path, str]]:
         if context.get("privileged") is True:
             yield (*path, "securityContext", "privileged"), "privileged containers"
         for index, name in enumerate(listed(dig(context, "capabilities", "add"))):
-            if name not in ADDABLE:
+            if str(name) not in ADDABLE:
                 yield (*path, "securityContext", "capabilities", "add", index), f"the capability {name}"
         for inner, port in each(found.thing.manifest, *path, "ports"):
             if port.get("hostPort"):

@@ -14,7 +14,7 @@ from enum import Enum
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules import charts
 from ephemeral_castle.manifests.rules.contents import target
-from ephemeral_castle.manifests.rules.fields import dig, mapping, notes, scalars, text
+from ephemeral_castle.manifests.rules.fields import dig, each, mapping, notes, scalars, text
 from ephemeral_castle.manifests.rules.meant import meant
 from ephemeral_castle.manifests.rules.operated import made
 from ephemeral_castle.manifests.rules.references import Reference
@@ -86,7 +86,7 @@ class Index:
             self.spread.add((thing.kind, thing.name))
         if thing.kind == "ExternalSecret":
             self.made[("Secret", target(thing))].add(thing.namespace)
-            template = text(thing.manifest.get("spec") and str(thing.manifest["spec"].get("target")))
+            template = str(dig(thing.manifest, "spec", "target") or "")
             if any(word in template for word in SPREADS):
                 self.spread.add(("Secret", target(thing)))
         for one in made(thing):
@@ -177,10 +177,9 @@ def whole(repository: Repository) -> bool:
 
 def _claims(thing: Object) -> Iterator[str]:
     """Names of the claims that a StatefulSet's templates give to its first pods."""
-    spec = thing.manifest.get("spec") or {}
-    count = spec.get("replicas", 1)
-    for template in spec.get("volumeClaimTemplates") or ():
-        name = (template.get("metadata") or {}).get("name")
+    count = dig(thing.manifest, "spec", "replicas")
+    for _, template in each(thing.manifest, "spec", "volumeClaimTemplates"):
+        name = text(dig(template, "metadata", "name"))
         for number in range(min(count if isinstance(count, int) else 1, 16)):
             yield f"{name}-{thing.name}-{number}"
 

@@ -26,7 +26,7 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
             for claim in claims:
                 if claim.name != name or not same(claim.namespace, found.thing.namespace):
                     continue
-                modes = set(listed(dig(claim.manifest, "spec", "accessModes")))
+                modes = {str(mode) for mode in listed(dig(claim.manifest, "spec", "accessModes"))}
                 if modes and modes <= {"ReadWriteOnce", "ReadWriteOncePod"}:
                     message = f"{replicas} replicas share `{name}`, which only one node can have ({claim.mark})"
                     says = f'Multi-Attach error for volume "{name}" Volume is already used by pod(s)'
