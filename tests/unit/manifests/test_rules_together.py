@@ -21,6 +21,7 @@ APART = {
     "namespace-missing": "has a chart that may make anything",
     "prunes-data": "needs a Kustomization that prunes",
     "source-missing": "has a chart, whose name is known",
+    "template-key": "names a store that others make",
     "system-object": "objects of the system have one name",
 }
 USUAL = bed.texts(bed.HERE / "secret-missing" / "fails")["flux.yaml"]  # one Kustomization that applies everything
