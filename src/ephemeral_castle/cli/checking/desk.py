@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ephemeral_castle.cli.checking import baseline as baselines
-from ephemeral_castle.cli.checking import catalogue, mending
+from ephemeral_castle.cli.checking import catalogue
 from ephemeral_castle.cli.checking.asked import Asked
 from ephemeral_castle.cli.checking.check import Answer
 from ephemeral_castle.cli.checking.check import check as look
@@ -33,6 +33,8 @@ def mend(answer: Answer, *, apply: bool) -> tuple[str, list[str]]:
     Raises:
         UsageError: standard input cannot be written. Conflict: a file changed meanwhile.
     """
+    from ephemeral_castle.cli.checking import mending
+
     after = mending.mended(answer.kept, answer.texts)
     if apply and INPUT in after:
         hints = ["castle check --fix, which prints the change"]
