@@ -212,3 +212,26 @@ def test_explain_of_a_misspelled_rule_names_the_near_one(run):
     result = run("explain", "defintion")
     assert result.exit_code == 2
     assert "did you mean `definition`?" in result.stderr
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "junit", "github"])
+def test_names_of_files_that_are_no_text_were_a_bug(run, here, form):
+    root = here()
+    (Path(os.fsencode(root).decode()) / os.fsdecode(b"bad\xff.yaml")).write_text(TWICE)
+    (root / "new\nline.yaml").write_text(TWICE)
+    result = run("check", ".", "--offline", "--format", form)
+    assert result.exit_code == 3
+    assert "bad?.yaml" in result.stdout or "bad%3F.yaml" in result.stdout
+    assert run("check", ".", "--write-baseline", "b.yaml", "--reason", "x").exit_code == 0
+    assert run("check", ".", "--baseline", "b.yaml", "--offline").exit_code == 0
+
+
+def test_a_link_to_itself_was_a_bug_and_a_pipe_a_hang(run, here):
+    root = here(a_yaml=GOOD)
+    (root / "loop.yaml").symlink_to("loop.yaml")
+    os.mkfifo(root / "pipe.yaml")
+    assert run("check", ".", "--offline").exit_code == 0
+    assert "is a link that leads nowhere" in run("check", "loop.yaml").stderr
+    result = run("check", "pipe.yaml", "--offline")
+    assert "this is no usual file" in result.stdout
+    assert result.exit_code == 3

@@ -54,7 +54,10 @@ class Disk:
         return entry.name if entry.is_file() else ""
 
     def _inside(self, path: Path) -> bool:
-        return path.resolve().is_relative_to(self.real)
+        try:
+            return path.resolve().is_relative_to(self.real)
+        except (OSError, RuntimeError):  # a link that leads to itself
+            return False
 
 
 def content(path: Path) -> bytes:

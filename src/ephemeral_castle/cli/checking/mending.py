@@ -59,7 +59,7 @@ def write(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
         Conflict: a file is not what it was when it was read. None is written then.
     """
     for file in after:
-        if Path(file).read_bytes().removeprefix(BOM_UTF8) != before[file].encode():
+        if not Path(file).is_file() or Path(file).read_bytes().removeprefix(BOM_UTF8) != before[file].encode():
             raise Conflict(
                 f"`{file}` changed while it was looked at", state="no file was written", hints=["castle check --fix"]
             )

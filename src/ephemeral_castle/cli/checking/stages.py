@@ -61,7 +61,7 @@ def look(seen: Seen, situation: Situation) -> Iterator[Finding]:
 
 def from_here(finding: Finding, prefix: str) -> Finding:
     """A finding whose paths begin at the directory that the person named."""
-    if not prefix:
+    if not prefix and finding.mark.file.isprintable():
         return finding
     edits = tuple(replace(each, mark=_below(each.mark, prefix)) for each in finding.edits)
     chain = tuple(_below(each, prefix) for each in finding.chain)
@@ -74,5 +74,5 @@ def _below(mark: Mark, prefix: str) -> Mark:
 
 
 def named(path: str, prefix: str) -> str:
-    """A path of a repository as the person would name it."""
-    return f"{prefix.rstrip('/')}/{path}" if prefix else path
+    """A path of a repository as the person would name it; bytes in it that are no text become `?`."""
+    return (f"{prefix.rstrip('/')}/{path}" if prefix else path).encode(errors="replace").decode()

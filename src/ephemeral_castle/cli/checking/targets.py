@@ -65,7 +65,7 @@ def targets(paths: tuple[str, ...], file: str) -> Targets:
 
 def _defines(path: Path) -> bool:
     """Whether a file is the definition of a castle rather than a manifest."""
-    if path.suffix not in (".yaml", ".yml"):
+    if path.suffix not in (".yaml", ".yml") or not path.is_file():  # to open a pipe would be to wait for its writer
         return False
     try:
         with path.open("rb") as stream:
@@ -76,6 +76,10 @@ def _defines(path: Path) -> bool:
 
 
 def _no_such(path: str) -> UsageError:
+    if Path(path).is_symlink():
+        return UsageError(
+            f"`{path}` is a link that leads nowhere", state="nothing was looked at", hints=[f"ls -l {path}"]
+        )
     here = Path(path).parent
     names = [each.name for each in here.iterdir()] if here.is_dir() else []
     near = get_close_matches(Path(path).name, names, n=1)
