@@ -297,6 +297,21 @@ async def test_an_unusable_certificate_says_so_without_the_key(control: Control)
     await broken.close()
 
 
+@pytest.mark.parametrize("write", ["apply", "create"])
+async def test_a_namespace_on_its_way_out_takes_nothing_and_is_worth_waiting_for(
+    cluster: HttpCluster, write: str
+) -> None:
+    """It is held here for ever: nobody finishes its deletion."""
+    space = f"leaving-{write}"
+    await cluster.apply(namespace(space))
+    await cluster.delete(Ref.of(namespace(space)))
+    with pytest.raises(Transient, match="the namespace is being deleted") as late:
+        await getattr(cluster, write)(config("late", space))
+    assert "it is being deleted" in late.value.why
+    assert late.value.patience > 60
+    assert late.value.hints[-1] == "castle resume"
+
+
 def _definition(kind: str) -> Ref:
     return Ref("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"{kind.lower()}s.{GROUP}")
 

@@ -50,7 +50,7 @@ class Clear(Part):
         """What of the listed objects is there, and still the same one."""
         left = await self._left(await _place(self).own())
         if left:
-            return Observation(NOT_REACHED, "still there: " + ", ".join(str(Ref.of(each)) for each in left))
+            return Observation(NOT_REACHED, doomed.told(left))
         await self._nothing_else()
         listed = self.facts("inventory").get("inventory", [])
         return Observation(REACHED, f"listed: none of {len(listed)} is left", {"destroyed": listed})

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ephemeral_castle.manifests.ready import absent
 from ephemeral_castle.spi.kubernetes import Cluster, Manifest, Ref
 
 
@@ -23,3 +24,8 @@ async def left(cluster: Cluster, listed: Iterable[Mapping[str, Any]]) -> list[Ma
     wanted = {str(item["id"]) for item in items}
     found = await asyncio.gather(*(cluster.get(ref) for ref in refs))
     return [each for each in found if each is not None and each["metadata"]["uid"] in wanted]
+
+
+def told(left: Iterable[Manifest]) -> str:
+    """What is still there, and what holds it: the controller of a finalizer may be dead."""
+    return "still there: " + ", ".join(f"{Ref.of(each)} ({absent(each).why})" for each in left)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ephemeral_castle.drivers.postgres import doomed
 from ephemeral_castle.drivers.postgres.clearing import Clear, Listing
 from ephemeral_castle.drivers.postgres.desk import Desk
 from ephemeral_castle.errors import Permanent
@@ -162,3 +163,11 @@ async def test_the_wipe_of_a_lost_node_never_ended(there: bool) -> None:
     assert len(told) == 2
     assert "on node data was not emptied" in told[0]
     assert board.names("PersistentVolume") == []
+
+
+def test_what_a_dead_controller_holds_is_told_with_its_finalizer() -> None:
+    """All that was said of an object that did not go was its name."""
+    meta = {"name": "db", "namespace": "data", "uid": "u", "deletionTimestamp": "2026-01-01T00:00:00Z",
+            "finalizers": ["dead.controller/hold"]}  # fmt: skip
+    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": meta}
+    assert doomed.told([manifest]) == "still there: Secret data/db (it is being deleted, held by dead.controller/hold)"

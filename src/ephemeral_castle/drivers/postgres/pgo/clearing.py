@@ -60,7 +60,7 @@ class Clear(Operated):
         """What of the listed objects is there, and still the same one."""
         left = await self._left(await self.operated(old=True).own())
         if left:
-            return Observation(NOT_REACHED, "still there: " + ", ".join(str(Ref.of(each)) for each in left))
+            return Observation(NOT_REACHED, doomed.told(left))
         listed = self.facts("inventory").get("inventory", [])
         return Observation(REACHED, f"listed: none of {len(listed)} is left", {"destroyed": listed})
 
