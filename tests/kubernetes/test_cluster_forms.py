@@ -79,6 +79,23 @@ def test_a_machine_alone_carries_everything(given: Parts) -> None:
         assert [each["ready"] for pod in pods for each in pod["status"]["containerStatuses"]] == [True]
 
 
+def test_another_endpoint_is_refused_while_a_cluster_stands_and_a_wipe_leaves_no_load_balancer(given: Parts) -> None:
+    """It stayed for ever where the definition named another way, and kept the port."""
+    with castle_of(given, workers=()) as castle:
+        castle.raise_()
+        text = castle.file.read_text()
+        castle.file.write_text(
+            text.replace("driver: kubeadm\n", 'driver: kubeadm\n        endpoint: "k8s.test:6443"\n')
+        )
+        refused = castle.run("raise", ok=False)
+        assert refused.returncode == 9, refused.stdout + refused.stderr
+        assert "was born behind `here`, and `endpoint` says `k8s.test:6443`" in refused.stdout + refused.stderr
+        names = castle.podman("ps", "--format", "{{.Names}}").stdout.split()
+        assert sorted(names) == [f"{castle.name}-1-421", f"{castle.name}-1-cluster-endpoint"]
+        castle.run("wipe", "--confirm", castle.name)
+        assert castle.podman("ps", "-aq").stdout == castle.podman("volume", "ls", "-q").stdout == ""
+
+
 def test_machines_that_are_entered_by_ssh_carry_a_cluster_too(given: Parts) -> None:
     with castle_of(given, workers=("data",), transport="ssh") as castle:
         castle.raise_()
