@@ -78,21 +78,20 @@ def test_a_tree_that_answers_for_itself_is_refused_before_the_cut(castle: GrownC
              "metadata": {"name": "db", "namespace": "data"},
              "spec": {key: value for key, value in spec.items() if key != "dataSource"}}  # fmt: skip
     castle.push(json.dumps(empty))
-    until_unit(castle, {})
+    until_unit(castle, reads=False)
     refused = castle.rebirth(ok=False)
     assert refused.returncode == 9, refused.stdout + refused.stderr
     assert "would not bring database `database` back" in refused.stdout + refused.stderr
     castle.push(born(second=True), postBuild=WORD)
-    until_unit(castle, WORD)
+    until_unit(castle, reads=True)
     assert castle.sql("select count(*) > 0 from ledger", life=life) == "t"
 
 
-def until_unit(castle: GrownCastle, word: object) -> None:
-    """Flux has heard of the tree."""
+def until_unit(castle: GrownCastle, *, reads: bool) -> None:
+    """Flux has heard of the tree: the unit reads castle's word, or does not."""
     end = time.monotonic() + 120
-    while (castle.objects("kustomizations", "-n", "flux-system", "--field-selector=metadata.name=data")[0]["spec"].get(
-        "postBuild"
-    ) or {}) != word:  # fmt: skip
+    unit = ("--field-selector=metadata.name=data", "-n", "flux-system")
+    while bool(castle.objects("kustomizations", *unit)[0]["spec"].get("postBuild")) is not reads:
         told = castle.kubectl("-n", "flux-system", "get", "gitrepositories,kustomizations", "-o", "wide", ok=False)
         assert time.monotonic() < end, told
         time.sleep(1)
