@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from ephemeral_castle.drivers.postgres.pgo.clearing import Clear, Listing
-from ephemeral_castle.drivers.postgres.pgo.locking import Lock
-from ephemeral_castle.drivers.postgres.pgo.taking import Survey
+from ephemeral_castle.drivers.postgres.pgo.taking import Lock, Survey
 from ephemeral_castle.errors import Refused
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
@@ -196,3 +195,35 @@ async def test_a_tree_that_would_bring_it_back_empty_is_refused_before_the_cut(
         return
     with pytest.raises(Refused, match="would not bring database"):
         await survey.taken_over(None)
+
+
+@pytest.mark.parametrize("by", ["git", "castle"])
+async def test_a_tree_may_begin_to_read_the_word_of_a_living_cluster(by: str) -> None:
+    """It names castle's own key and no `dataSource`; the cluster itself is not written."""
+    board = there(living())
+    board.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}})
+    before = board.objects[DB]["metadata"]["resourceVersion"]
+    known = {**raising(board).ctx.__dict__, "options": options(by=by)}
+    lock = part(Lock, board, {"plan": "standing", "taken": "uid-db"}, **{
+        key: known[key] for key in ("request", "layer", "life", "old_life", "secrets", "record", "options")
+    })  # fmt: skip
+    await lock.act()
+    assert board.objects[DB]["metadata"]["resourceVersion"] == before
+    word = board.objects.get(Ref("v1", "ConfigMap", "castle-life", "flux-system"))
+    key = board.objects.get(Ref("v1", "Secret", "db-s3", "data"))
+    assert (word is not None, key is not None) == (by == "git", by == "git")
+    if word is not None:
+        assert word["data"]["database_birth_key"] == "shutdown"
+        assert word["data"]["database_secret"] == "db-s3"
+        assert '"repo1-path": "/lab/repo1"' in word["data"]["database_global"]
+
+
+async def test_without_pgbouncer_its_server_is_the_door() -> None:
+    of = living()
+    del of["spec"]["proxy"]
+    service = {"type": "ClusterIP", "clusterIP": "10.96.0.8", "ports": [{"port": 5432}]}
+    meta = {"name": "db-ha", "namespace": "data"}
+    board = there(of, {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": service})
+    home = place(board, lineage=KNOWN)
+    assert await home.state(pooler=True) == "running"
+    assert (await home.door()).port == 5432
