@@ -34,5 +34,7 @@ def _likeness(name: str, other: str) -> float:
     one, two = pairs[0]
     if re.sub(r"\d", "", one) == re.sub(r"\d", "", two):
         return 0.0
+    if one.startswith(two) or two.startswith(one):
+        return LIKE  # cut short: prod, production
     ratio = SequenceMatcher(None, one, two).ratio()
     return ratio if ratio >= LIKE and abs(len(one) - len(two)) <= 2 else 0.0

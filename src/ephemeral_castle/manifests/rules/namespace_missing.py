@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules.fields import ERROR, UNDECIDED, dig, fault, spec, text
-from ephemeral_castle.manifests.rules.resolving import FOREIGN, hidden, whole
+from ephemeral_castle.manifests.rules.resolving import FOREIGN, torn, whole
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.model.finding import Finding
 
@@ -25,7 +25,7 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
         if space in made or space in said or "$" in space or f"Namespace {space}" in setting.brought:
             continue
         said.add(space)
-        why = _why_not(repository)
+        why = _why_not(repository, space)
         message = f"nothing makes the namespace `{space}`" if not why else f"whether anything makes `{space}`: {why}"
         hints = ("write a Namespace of that name, in a Kustomization that this one needs",) if not why else ()
         severity = UNDECIDED if why else ERROR
@@ -42,14 +42,12 @@ def _made(repository: Repository) -> Iterator[str]:
             yield text(spec(one).get("targetNamespace")) or one.namespace
 
 
-def _why_not(repository: Repository) -> str:
+def _why_not(repository: Repository, space: str) -> str:
     if any(not unit.path for unit in repository.units):
         return "a Kustomization takes from another repository, which was not read"
     if any(_foreign(one) for one in repository.objects):
         return "another tool than Flux applies manifests here, too"
-    if hidden(repository):
-        return "not every file could be read"
-    return ""
+    return next(torn(repository, space), "")
 
 
 def _foreign(one: Object) -> bool:

@@ -16,6 +16,11 @@ from ephemeral_castle.manifests.rules.once import Once
 from ephemeral_castle.manifests.rules.pods import GROUPS, TEMPLATES, Pods
 from ephemeral_castle.manifests.rules.pods import of as pods_of
 
+BOOTSTRAPPED = (
+    "flux-system",
+    "flux-system",
+)  # the source that Flux reads this repository from: made by who installs it
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -168,7 +173,8 @@ def _flux(thing: Object) -> Iterator[Reference]:
     for path in sources:
         found = mapping(dig(thing.manifest, *path))
         space = text(found.get("namespace")) or thing.namespace
-        yield _at(thing, text(found.get("kind")), (*path, "name"), namespace=space)
+        first = (space, text(found.get("name"))) == BOOTSTRAPPED
+        yield _at(thing, text(found.get("kind")), (*path, "name"), namespace=space, outside=first)
 
 
 def _ingress(thing: Object) -> Iterator[Reference]:

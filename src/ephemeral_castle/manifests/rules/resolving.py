@@ -6,6 +6,7 @@ knows what a chart makes that was not rendered, or another repository.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -129,8 +130,7 @@ class Index:
             yield "a Kustomization takes from another repository, which was not read"
         if any(one.kind in FOREIGN and one.group != "" for one in self.repository.objects):
             yield "another tool than Flux applies manifests here, too"
-        if hidden(self.repository):
-            yield "not every file could be read"
+        yield from torn(self.repository, wanted.name)
         if wanted.kind == "StorageClass" and wanted.name in PLATFORMS:
             yield "the platform usually brings it"
         for chart in self.charts:
@@ -164,10 +164,16 @@ def _source(repository: Repository) -> tuple[str, str]:
     return counts.most_common(1)[0][0] if counts else ("", "")
 
 
-def hidden(repository: Repository) -> bool:
-    """Whether something of the repository could not be read, or rendered, and so may make anything."""
+def torn(repository: Repository, name: str) -> Iterator[str]:
+    """Why a file that has faults may make an object of that name: nobody could read it, or the name stands in it."""
     bad = (Severity.ERROR, Severity.UNDECIDED)
-    return any(fault.rule in HIDES and fault.severity in bad for fault in repository.faults)
+    files = {fault.mark.file for fault in repository.faults if fault.rule in HIDES and fault.severity in bad}
+    for file in sorted(files):
+        written = repository.texts.get(file)
+        if written is None:
+            yield f"{file} could not be read"
+        elif re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", written):
+            yield f"{file}, which has faults, names it"
 
 
 def whole(repository: Repository) -> bool:
