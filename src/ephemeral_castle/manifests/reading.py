@@ -17,7 +17,7 @@ from ephemeral_castle.manifests.repository import Object, Repository, Unit
 from ephemeral_castle.manifests.substituting import told
 from ephemeral_castle.manifests.substitution import Trouble, disabled, substitute
 from ephemeral_castle.manifests.tree import Map, copied, text
-from ephemeral_castle.manifests.unrendered import elsewhere, held
+from ephemeral_castle.manifests.unrendered import elsewhere, held, spaced
 from ephemeral_castle.model.finding import Finding, Mark, Severity
 
 NO_PORTS = Ports()
@@ -67,11 +67,9 @@ class _Reading:
             if directory not in held_dirs and directory not in taken:
                 self._root(directory)
         self._apply(0)
-        for unit in ahead:
+        for unit in sorted(ahead, key=lambda each: _inside(each, taken)):
             if unit.object.mark.file not in self.used:  # one that is applied by itself, as Flux' own is
-                seen = len(self.units)
-                self._add(unit.object)
-                self._apply(seen)
+                self._by_itself(unit.object)
         for path in texts:
             if path not in self.used:
                 self._plain(path, found.kustomizations, taken)
@@ -202,6 +200,28 @@ class _Reading:
         base = renderer.define(path, mark) if has_one else None
         return flux.overlay(unit.object, path, base, self.files)
 
+    def _by_itself(self, written: Object) -> None:
+        """A unit that nothing applies but, perhaps, itself: then as its own directory has it, patched."""
+        before = [list(each) for each in (self.objects, self.units, self.charts)]
+        faults, applied = dict(self.faults), set(self.applied)
+        patched = self._start(written)
+        if patched is None:
+            return
+        self.objects, self.units, self.charts = before  # type: ignore[assignment]
+        self.faults, self.applied = faults, applied
+        if self._start(patched) is not None:
+            self.objects = [each for each in self.objects if each is not patched]
+            self.units = [each for each in self.units if each.object is not patched]
+
+    def _start(self, first: Object) -> Object | None:
+        """Applies a unit and all that follows; the same unit, where it is among what it applies."""
+        seen = len(self.units)
+        self._add(first)
+        self._apply(seen)
+        name = (first.namespace, first.name)
+        units = (each.object for each in self.units[seen + 1 :])
+        return next((each for each in units if (each.namespace, each.name) == name), None)
+
     def _find(self, unit: Unit) -> flux.Find:
         """The objects that a unit takes its values from: those beside it before those of other sites."""
 
@@ -293,7 +313,7 @@ class _Reading:
             for value, mark in self.sources.documents(path).roots:
                 for each, _ in looking.items(value, mark):
                     if looking.is_object(each):
-                        self._add(Object(copied(each), chain, directory, unit))
+                        self._add(Object(spaced(copied(each), chain, self.sources), chain, directory, unit))
 
     def _yaml_faults(self) -> None:
         for (path, _), parsed in self.sources.parsed.items():
@@ -319,6 +339,12 @@ def _told(path: str, fault: Fault) -> Finding:
 
 def _directory(unit: Unit) -> str:
     return "" if unit.path == "." else unit.path
+
+
+def _inside(unit: Unit, taken: set[str]) -> bool:
+    """Whether another unit applies the file of a unit, and may patch it: then that one goes first."""
+    directory = unit.object.mark.file.rpartition("/")[0]
+    return any(within(directory, each) for each in taken - {_directory(unit)})
 
 
 def _generated(found: Object) -> bool:

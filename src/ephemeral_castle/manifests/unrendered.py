@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ephemeral_castle.manifests.files import Unreadable, joined
+from ephemeral_castle.manifests.kustomize.definition import NAMES
 from ephemeral_castle.manifests.kustomize.faults import Broken, NotRendered
+from ephemeral_castle.manifests.kustomize.naming import into
 from ephemeral_castle.manifests.kustomize.rendering import Renderer
+from ephemeral_castle.manifests.kustomize.resource import Resource
 from ephemeral_castle.manifests.kustomize.sources import Sources
 from ephemeral_castle.manifests.load import roots
 from ephemeral_castle.manifests.looking import items
@@ -54,6 +57,17 @@ def elsewhere(
 def held(directory: str, sources: Sources) -> Iterator[tuple[str, Chain]]:
     """The files with objects that a kustomization holds, as far as they are there, with the lines that include them."""
     yield from _held(directory, sources, (), {directory})
+
+
+def spaced(value: Map, chain: Chain, sources: Sources) -> Map:
+    """An object as it is written, in the namespace that the outermost kustomization which names one puts it into."""
+    for mark in chain:
+        for found, _ in sources.documents(mark.file, words=True).roots[:1]:
+            space = found.get("namespace") if isinstance(found, Map) and mark.file.endswith(NAMES) else None
+            if isinstance(space, str) and space:
+                into(Resource(value), space, found.at["namespace"])
+                return value
+    return value
 
 
 def _held(directory: str, sources: Sources, chain: Chain, seen: set[str]) -> Iterator[tuple[str, Chain]]:

@@ -247,6 +247,33 @@ def test_flux_that_applies_itself_is_found() -> None:
     assert (found.faults, found.orphans) == ((), ())
 
 
+def test_a_unit_that_its_own_directory_patches_is_there_once_and_patched() -> None:
+    """The way to change what `flux bootstrap` writes: as it is written it is never applied."""
+    patch = "patches: [{target: {kind: Kustomization}, patch: '[{op: add, path: /spec/timeout, value: 3m}]'}]\n"
+    found = of({
+        "cluster/flux-system/sync.yaml": unit("flux-system", "./cluster"),
+        "cluster/flux-system/kustomization.yaml": "resources: [sync.yaml]\n" + patch,
+    })  # fmt: skip
+    assert subjects(found) == ["Kustomization flux-system/flux-system"]
+    assert [each.object.manifest["spec"].get("timeout") for each in found.units] == ["3m"]
+
+
+def test_a_unit_reaches_what_it_applies_with_its_patches_wherever_its_own_file_stands() -> None:
+    """apps/ai/ks.yaml comes before flux/ks.yaml by name, and is applied by it, with what its parent lays over it."""
+    over = "  patches: [{target: {kind: Kustomization}, patch: '[{op: add, path: /spec/timeout, value: 3m}]'}]\n"
+    found = of({
+        "apps/ai/kustomization.yaml": "resources: [dex/ks.yaml]\nnamespace: ai\n",
+        "apps/ai/dex/ks.yaml": unit("dex", "./apps/ai/dex/app").replace(", namespace: flux-system}\nspec", "}\nspec"),
+        "apps/ai/dex/app/web.yaml": WEB,
+        "flux/ks.yaml": unit("apps", "./apps", over),
+    })  # fmt: skip
+    assert [(each.object.subject, each.object.manifest["spec"].get("timeout")) for each in found.units] == [
+        ("Kustomization flux-system/apps", None),
+        ("Kustomization ai/dex", "3m"),
+    ]
+    assert [each.subject for each in found.objects].count("ConfigMap web") == 1
+
+
 def test_units_that_apply_each_other_end() -> None:
     found = of({"a/u.yaml": unit("b", "b"), "b/u.yaml": unit("a", "a"), "c.yaml": unit("a", "a")})
     assert {each.object.name for each in found.units} == {"a", "b"}
@@ -280,7 +307,7 @@ def test_what_is_wrong_with_a_root_is_told_and_its_objects_are_read_as_they_are(
         ("kustomization", "kustomization.yaml:1:13", "there is no `a.yaml`"),
         ("kustomization", "kustomization.yaml:1:29", "there is no `c.yaml`"),
     ]
-    assert [(each.subject, each.root) for each in found.objects] == [("ConfigMap b", "")]
+    assert [(each.subject, each.root) for each in found.objects] == [("ConfigMap x/b", "")]
     assert found.orphans == ()
 
 

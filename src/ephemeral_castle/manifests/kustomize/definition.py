@@ -38,7 +38,7 @@ REPLACEMENT: Any = {
     "targets": [{"select": SELECTOR, "reject": [SELECTOR], "fieldPaths": LIST, "options": FIELD_OPTIONS}],
 }
 ELSEWHERE = (
-    "openapi", "vars", "crds", "configurations", "generators", "transformers", "validators",
+    "openapi", "vars", "crds", "generators", "transformers", "validators",
 )  # fmt: skip
 CHARTS = ("helmGlobals", "helmCharts", "helmChartInflationGenerator")
 FIELDS: Any = {
@@ -51,7 +51,7 @@ FIELDS: Any = {
     "images": [IMAGE], "imageTags": [IMAGE],
     "replicas": [{"name": "string", "count": "int"}], "replacements": [REPLACEMENT],
     "sortOptions": {"order": "string", "legacySortOptions": {"orderFirst": LIST, "orderLast": LIST}},
-    "resources": LIST, "components": LIST, "bases": LIST,
+    "resources": LIST, "components": LIST, "bases": LIST, "configurations": LIST,
     "configMapGenerator": [GENERATOR], "secretGenerator": [{**GENERATOR, "type": "string"}],
     "generatorOptions": OPTIONS, "buildMetadata": LIST,
     **dict.fromkeys((*ELSEWHERE, *CHARTS)),

@@ -23,7 +23,7 @@ def namespace(resources: Resources, wanted: str, mark: Mark) -> None:
     """
     for each in resources:
         each.remember()
-        _into(each, wanted, mark)
+        into(each, wanted, mark)
     resources.reindex()
     seen: dict[tuple[str, ...], Resource] = {}
     for each in resources:
@@ -36,7 +36,8 @@ def namespace(resources: Resources, wanted: str, mark: Mark) -> None:
         seen[key] = each
 
 
-def _into(resource: Resource, wanted: str, mark: Mark) -> None:
+def into(resource: Resource, wanted: str, mark: Mark) -> None:
+    """Puts one resource into a namespace, unless it is of a kind that has none."""
     if not resource.id.cluster:
         for each in places(resource.manifest, ("metadata", "namespace"), "", mark):
             each.put(wanted, mark)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ephemeral_castle.manifests.kustomize.faults import Broken
-from ephemeral_castle.manifests.kustomize.fields import Place, places
+from ephemeral_castle.manifests.kustomize.fields import Place, Spec, places
 from ephemeral_castle.manifests.kustomize.resource import Resource, Resources
 from ephemeral_castle.manifests.kustomize.specs import Target, by_kind
 from ephemeral_castle.manifests.tree import Map, Seq, text
@@ -15,8 +15,12 @@ REFERRERS = by_kind()
 Names = dict[str, list[Resource]]
 
 
-def follow(resources: Resources) -> None:
+def follow(resources: Resources, more: Sequence[tuple[Target, Spec]] = ()) -> None:
     """Sets every reference to a resource that was renamed to its present name.
+
+    Args:
+        resources: all of a root.
+        more: fields that hold names beside those that kustomize knows, from `configurations`.
 
     Raises:
         Broken: a reference could mean several.
@@ -27,12 +31,12 @@ def follow(resources: Resources) -> None:
             renamed.setdefault(name, []).append(each)
     if renamed:
         for each in resources:
-            _one(each, renamed, resources)
+            _one(each, renamed, resources, more)
 
 
-def _one(referrer: Resource, renamed: Names, all_of_them: Resources) -> None:
+def _one(referrer: Resource, renamed: Names, all_of_them: Resources, more: Sequence[tuple[Target, Spec]]) -> None:
     first = referrer.first_id
-    for target, spec in REFERRERS.get(first.kind, ()):
+    for target, spec in (*REFERRERS.get(first.kind, ()), *more):
         if not spec.fits(*first[:3]):
             continue
         for place in places(referrer.manifest, spec.path):

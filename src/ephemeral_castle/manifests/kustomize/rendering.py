@@ -13,13 +13,15 @@ from typing import Any
 
 from ephemeral_castle.manifests.files import Unreadable, joined, within
 from ephemeral_castle.manifests.kustomize import generators, labelling, naming, patching, references, replacing
+from ephemeral_castle.manifests.kustomize.configuring import named_fields
 from ephemeral_castle.manifests.kustomize.definition import CHARTS, NAMES, Definition, define
 from ephemeral_castle.manifests.kustomize.faults import Broken, NotRendered
+from ephemeral_castle.manifests.kustomize.fields import Spec
 from ephemeral_castle.manifests.kustomize.inline import documents
 from ephemeral_castle.manifests.kustomize.ordering import ordered
 from ephemeral_castle.manifests.kustomize.resource import Resource, Resources, as_texts
 from ephemeral_castle.manifests.kustomize.sources import Sources
-from ephemeral_castle.manifests.kustomize.specs import COMMON_ANNOTATIONS, COMMON_LABELS
+from ephemeral_castle.manifests.kustomize.specs import COMMON_ANNOTATIONS, COMMON_LABELS, Target
 from ephemeral_castle.manifests.load import Fault
 from ephemeral_castle.manifests.tree import Map, Seq, copied, text
 from ephemeral_castle.model.finding import Mark
@@ -60,6 +62,7 @@ class Renderer:
     def __init__(self, sources: Sources, *, restricted: bool = True) -> None:
         self.sources, self.restricted = sources, restricted
         self.rendered = Rendered()
+        self.names: list[tuple[Target, Spec]] = []
 
     def render(self, root: Definition) -> Rendered:
         """All resources of a root.
@@ -71,7 +74,7 @@ class Renderer:
         resources = Resources()
         self._accumulate(root, resources, (), (root.directory,))
         naming.hashes(resources)
-        references.follow(resources)
+        references.follow(resources, self.names)
         kept = [each for each in resources if each.strings("annotations").get(LOCAL, "false") == "false"]
         for each in kept:
             as_texts(each.meta, "annotations")
@@ -123,6 +126,9 @@ class Renderer:
                 raise Broken(f"`{path}` is no component", mark, says)
             self._accumulate(below, resources, (*chain, mark), (*visited, below.directory))
         self._transform(kust, resources)
+        for path, mark in kust.each("configurations"):
+            for value, _ in self._documents(self._path(kust, path, mark), mark, words=True):
+                self.names += named_fields(value, mark)
 
     def _resource(
         self, kust: Definition, resources: Resources, path: str, where: tuple[tuple[Mark, ...], Mark],
@@ -178,8 +184,9 @@ class Renderer:
             for value, at in self._strategic(kust, path, mark):
                 patching.one(resources, patching.written_anew(value), at, Map())
         for entry, mark in kust.each("patches"):
-            if not patching.apply(resources, patching.read(entry, self._reader(kust))):
-                self.rendered.idle.append(mark)
+            patch = patching.read(entry, self._reader(kust))
+            if not patching.apply(resources, patch) and patch.target and patch.target.get("name"):
+                self.rendered.idle.append(mark)  # one for all of a kind may well meet none of it
         space, at = kust.one("namespace")
         if space:
             naming.namespace(resources, space, at)

@@ -60,6 +60,7 @@ def test_the_repository_of_the_posts_is_rendered_as_kubectl_renders_it() -> None
     [
         ("helmCharts: [{name: x}]\nvars: [{name: A}]\n", "`vars`"),
         ("transformers: [x]\n", "`transformers`"),
+        ("resources: [a.yaml]\nconfigurations: [kustomization.yaml]\n", "`resources` of `configurations`"),
         ("resources: ['https://example.org/x.yaml']\n", "the remote base `https://example.org/x.yaml`"),
         ("resources: ['github.com/a/b?ref=v1']\n", "the remote base"),
         ("resources: [../outside]\n", "lies outside"),
@@ -117,10 +118,15 @@ def test_the_chain_names_each_line_that_includes_a_file() -> None:
 
 
 def test_what_was_read_and_what_met_nothing_is_told() -> None:
-    tree = trees.tree("patches:\n- {path: p.yaml, target: {kind: Nobody}}\n", p=trees.SET_IMAGE)
+    tree = trees.tree("patches:\n- {path: p.yaml, target: {kind: Deployment, name: nobody}}\n", p=trees.SET_IMAGE)
     found = rendered(tree)
     assert found.used == set(tree)
     assert found.idle == [Mark("kustomization.yaml", 3, 3)]
+
+
+def test_a_patch_for_all_of_a_kind_may_meet_none_of_it() -> None:
+    """Flux' spec.patches of a parent give all its units the same defaults, and not each of them has a release."""
+    assert rendered(trees.tree("patches:\n- {path: p.yaml, target: {kind: Nobody}}\n", p=trees.SET_IMAGE)).idle == []
 
 
 def test_charts_are_told_and_the_rest_is_rendered() -> None:

@@ -379,6 +379,16 @@ GOOD: dict[str, Tree] = {
     "a map is replaced": tree(
         "replacements:\n- source: {kind: Service, name: web, fieldPath: spec.selector}\n"
         "  targets: [{select: {kind: Deployment}, fieldPaths: [spec.selector.matchLabels]}]\n"),
+    "names in own fields": {
+        "kustomization.yaml": "resources: [base, other.yaml]\nnamePrefix: a-\n",
+        "base/kustomization.yaml": "resources: [r.yaml]\nconfigurations: [c.yaml]\n"
+                                   "configMapGenerator: [{name: values, literals: [a=b]}]\n",
+        "base/c.yaml": "nameReference:\n- kind: ConfigMap\n  version: v1\n"
+                       "  fieldSpecs: [{path: spec/valuesFrom/name, kind: HelmRelease}]\n",
+        "base/r.yaml": "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: x}\n"
+                       "spec: {valuesFrom: [{kind: ConfigMap, name: values}, {kind: Secret, name: values}]}\n",
+        "other.yaml": "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: y}\n"
+                      "spec: {valuesFrom: [{kind: ConfigMap, name: values}]}\n"},
     "empty files": {"kustomization.yaml": "resources: [a.yaml]\nnamespace: x\n", "a.yaml": "# nothing\n---\n"},
     "keys in any case": tree("NamePrefix: p-\nLabels:\n- Pairs: {a: b}\n"),
     "old words": overlay("imageTags: [{name: nginx, newTag: '9'}]\n", "").copy() | {
