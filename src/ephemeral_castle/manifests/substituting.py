@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ephemeral_castle.manifests.repository import Object
 from ephemeral_castle.manifests.substitution import SWITCH, Trouble
+from ephemeral_castle.manifests.tree import Map, Seq, text
 from ephemeral_castle.model.finding import Finding, Severity
 
 
@@ -17,11 +18,23 @@ def told(trouble: Trouble, found: Object, unit: Object) -> Finding:
     """
     rule = "substitution-undefined" if trouble.name else "substitution"
     says = f"post build failed for '{found.kind}/{found.name}': {trouble.says}"
-    off = f"a shell's own variable is written `$${{...}}`, or the object has the label `{SWITCH}: disabled`"
+    own = f"$${{{trouble.name or 'NAME'}}}"
+    off = f"a shell's own variable is written `{own}`, or the object has the label `{SWITCH}: disabled`"
     hints: tuple[str, ...] = (off,)
     if trouble.name:
-        give = f"give `{trouble.name}` a value in `postBuild` of {unit.subject} ({unit.mark})"
+        give = f"give `{trouble.name}` a value in {_source(unit)} of {unit.subject} ({unit.mark})"
         hints = (give, f"or a default: `${{{trouble.name}:=value}}`", off)
     return Finding(
         rule, Severity.ERROR, trouble.message, trouble.mark, hints, says, found.subject, trouble.path, found.chain
     )
+
+
+def _source(unit: Object) -> str:
+    """Where a unit takes its values from: the first ConfigMap that it names, else its own field."""
+    spec = unit.manifest.get("spec")
+    build = spec.get("postBuild") if isinstance(spec, Map) else None
+    sources = build.get("substituteFrom") if isinstance(build, Map) else None
+    for each in sources if isinstance(sources, Seq) else ():
+        if isinstance(each, Map) and each.get("kind") == "ConfigMap":
+            return f"ConfigMap {text(each.get('name'))}, or in `postBuild`"
+    return "`postBuild`"
