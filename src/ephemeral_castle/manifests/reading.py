@@ -209,6 +209,7 @@ class _Reading:
             return
         self.objects, self.units, self.charts = before  # type: ignore[assignment]
         self.faults, self.applied = faults, applied
+        patched = replace(patched, chain=())  # else every chain goes twice around
         if self._start(patched) is not None:
             self.objects = [each for each in self.objects if each is not patched]
             self.units = [each for each in self.units if each.object is not patched]
