@@ -89,7 +89,10 @@ def build(repository: Repository, cluster: Cluster) -> Graph:
 
 
 def _stages(repository: Repository, cluster: Cluster) -> Iterator[Edge]:
-    spaces = {one.name: stage for stage in cluster.stages.values() for one in stage.objects if one.kind == "Namespace"}
+    spaces: dict[str, list[Stage]] = defaultdict(list)
+    for stage in cluster.stages.values():
+        for name in {one.name for one in stage.objects if one.kind == "Namespace"}:
+            spaces[name].append(stage)
     for stage in cluster.stages.values():
         applied, ready = Node("applied", stage.thing), Node("ready", stage.thing)
         yield Edge(ready, applied, stage.thing, (), "")
@@ -103,8 +106,9 @@ def _stages(repository: Repository, cluster: Cluster) -> Iterator[Edge]:
             if stage.waits or (one.kind, one.namespace, one.name) in stage.checks:
                 path = ("spec", "wait") if stage.waits else ("spec", "healthChecks")
                 yield Edge(ready, Node("ready", one), stage.thing, path, f"waits for {one.subject}")
-            maker = spaces.get(one.namespace)
-            if maker and one.namespace not in own:
+            makers = spaces.get(one.namespace, [])
+            if len(makers) == 1 and one.namespace not in own:  # of several, one is there before the others
+                maker = makers[0]
                 why = f"has its namespace `{one.namespace}` from {maker.id}"
                 yield Edge(applied, Node("applied", maker.thing), one, ("metadata", "namespace"), why)
         yield from _kinds(repository, cluster, stage)

@@ -47,9 +47,10 @@ def _fault(repository: Repository, cluster: Object, section: Path, path: Path, r
 
 def _edits(repository: Repository, cluster: Object, section: Path, path: Path, secret: str) -> Iterator[Edit]:
     """The block goes; where `configuration` is missing, one that names its Secret comes before its neighbours."""
+    said = {_secret(found[FIELD]) for _, found in mappings(dig(cluster.manifest, *section)) if FIELD in found}
     named = {name for _, _, name in pgo.projected(cluster, section)}
     has = dig(cluster.manifest, *section, "configuration") is not None
-    if not secret or (has and secret not in named):
+    if not secret or len(said) > 1 or (has and secret not in named):
         return
     gone = list(removed(repository, cluster, path))
     if not gone or has:
