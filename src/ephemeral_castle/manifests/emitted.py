@@ -13,7 +13,8 @@ from ephemeral_castle.manifests.load import plain
 from ephemeral_castle.manifests.scalars import NoNumber, meaning
 
 BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
-SIMPLE = re.compile(r"[A-Za-z0-9_./@%+=~^\\-][A-Za-z0-9_./@:%+=~^\\-]*(?<!:)")
+SIMPLE = re.compile(r"[A-Za-z0-9_./+~^\\][A-Za-z0-9_./@:%+=~^\\-]*(?<!:)")
+ESCAPES = {"\t": "\\t", '"': '\\"', "\\": "\\\\", "\r": "\\r", "\0": "\\0", "\a": "\\a", "\b": "\\b", "\x1b": "\\e"}
 FIRST = frozenset("#,[]{}&*!|>'\"%@`")  # no plain text begins with one
 
 
@@ -21,15 +22,22 @@ class Broken(ValueError):
     """What Flux would read is no YAML, or more than one value."""
 
 
-def quoted(text: str) -> str:
-    """In which style it is written: "", "'", '"' or "|"."""
+def emitted(text: str) -> tuple[str, str]:
+    """In which style a text is written ("", "'", '"' or "|"), and what then stands there, without the quotes."""
     if "\n" in text:
-        return "|"
-    if not _is_text(text) or BASE_60.fullmatch(text):
-        return '"'
-    if not all(char.isprintable() or char == "\t" for char in text):
-        return '"'
-    return "" if _may_be_plain(text) else "'"
+        return "|", text
+    if not _is_text(text) or BASE_60.fullmatch(text) or not text.isprintable():
+        return '"', "".join(_escaped(char) for char in text)
+    return ("", text) if _may_be_plain(text) else ("'", text.replace("'", "''"))
+
+
+def _escaped(char: str) -> str:
+    if char in ESCAPES:
+        return ESCAPES[char]
+    if char.isprintable():
+        return char
+    code = ord(char)
+    return f"\\x{code:02X}" if code < 0x100 else f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"
 
 
 def _is_text(text: str) -> bool:
@@ -47,25 +55,44 @@ def _may_be_plain(text: str) -> bool:
     return ": " not in text and not text.endswith(":") and not re.search(r"[ \t]#|:\t", text)
 
 
-def reread(text: str, style: str) -> Any:
+def reread(text: str, style: str, *, item: bool = False) -> Any:
     """What a text means after substitution.
 
     Args:
         text: with the values in it.
-        style: how the text before it was written.
+        style: in which the text before it was written.
+        item: whether it is an item of a list, which may become a mapping.
 
     Raises:
         Broken: it cannot be read, or is more than one value.
     """
-    if style in ("|", '"'):
+    if style == "|":
         return text
     if style == "" and SIMPLE.fullmatch(text):
         try:
             return meaning(text)
         except NoNumber as error:
             raise Broken(f"`{error}` is no number of JSON") from None
-    value, faults = plain(f"it: '{text}'\n" if style else f"it: {text}\n")
-    if faults or not isinstance(value, dict) or len(value) != 1:
+    value, faults = plain(f"{'-' if item else 'it:'} {style}{text}{style}\n")
+    if faults or not isinstance(value, dict | list) or len(value) != 1:
         why = faults[0].message if faults else "it is more than one value"
         raise Broken(why.removeprefix("invalid YAML: "))
-    return value["it"]
+    return value[0] if isinstance(value, list) else value.get("it")
+
+
+def rekeyed(text: str, style: str) -> str:
+    """What a key means after substitution.
+
+    Args:
+        text: with the values in it.
+        style: in which the key before it was written.
+
+    Raises:
+        Broken: it is none any more.
+    """
+    if style == "|":
+        return text
+    value, faults = plain(f"{style}{text}{style}: it\n")
+    if faults or not isinstance(value, dict) or list(value.values()) != ["it"]:
+        raise Broken("it is no key")
+    return str(next(iter(value)))

@@ -196,10 +196,15 @@ class _Composer:
                     merged.put(name, each[name], each.named[name], each.at[name])
 
     def _key(self, event: Any, depth: int) -> tuple[str, Mark]:
-        """A key is a text: a number or a boolean is taken as one."""
+        """A key is a text: a number or a boolean is taken as one; kustomize leaves it as it is written."""
+        if not self.words and type(event) is yaml.ScalarEvent:
+            self._count(event, depth)
+            return event.value, self._mark(event)
         value, mark = self.value(event, depth + 1)
         if isinstance(value, bool):
             return ("true" if value else "false"), mark
+        if isinstance(value, float):
+            return f"{value:.8g}", mark  # as Go writes one of 32 bits
         if isinstance(value, str | int):
             return str(value), mark
         raise _Stop(Fault(mark.line, mark.column, "a key is a plain text"))

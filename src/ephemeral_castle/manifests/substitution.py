@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ephemeral_castle.manifests import emitted, envsubst
-from ephemeral_castle.manifests.tree import Map, Seq, placed, text
+from ephemeral_castle.manifests.tree import Map, Seq, placed
 from ephemeral_castle.model.finding import Mark
 
 SWITCH = "kustomize.toolkit.fluxcd.io/substitute"
@@ -89,9 +89,11 @@ class _Filler:
         made = Map(value.begin)
         for key, each in value.items():
             below = f"{path}.{key}" if path else key
-            name, named = self._filled(key, value.named[key], below) if "$" in key else (key, value.named[key])
+            name, named = key, value.named[key]
+            if "$" in key:
+                name, named = self._filled(key, named, below, key=True)
             found, at = self._value(each, value.at[key], below)
-            made.put(text(name) if not isinstance(name, str) else name, found, named, at)
+            made.put(name, found, named, at)
         return made
 
     def _value(self, value: Any, at: Mark, path: str) -> tuple[Any, Mark]:
@@ -106,16 +108,17 @@ class _Filler:
             return made, at
         return value, at
 
-    def _filled(self, written: str, at: Mark, path: str) -> tuple[Any, Mark]:
+    def _filled(self, written: str, at: Mark, path: str, *, key: bool = False) -> tuple[Any, Mark]:
+        style, text_ = emitted.emitted(written)
         try:
-            parts = envsubst.parse(written)
+            parts = envsubst.parse(text_)
         except envsubst.BadSubstitution as error:
             says = f"envsubst error: variable substitution failed: {error}"
             self.troubles.append(Trouble(at, "this is no variable that Flux can fill in", says, path=path))
             return Undecided(written), at
         calls = list(envsubst.names(parts))
         if not calls:
-            return "".join(str(each) for each in parts), at
+            return self._reread(written, (envsubst.evaluate(parts, self._lookup), style, key), at, path)
         missing = [each.name for each in calls if self._is_missing(each)]
         if missing:
             self._missing(missing, at, path)
@@ -124,11 +127,14 @@ class _Filler:
             return Undecided(written), at
         found = envsubst.evaluate(parts, self._lookup)
         via = next((mark for each in calls for mark in self._marks(each)), None)
-        return self._reread(written, found[:LONGEST], at._replace(via=via or at.via), path)
+        return self._reread(written, (found[:LONGEST], style, key), at._replace(via=via or at.via), path)
 
-    def _reread(self, written: str, found: str, at: Mark, path: str) -> tuple[Any, Mark]:
+    def _reread(self, written: str, filled: tuple[str, str, bool], at: Mark, path: str) -> tuple[Any, Mark]:
+        found, style, key = filled
         try:
-            return placed(emitted.reread(found, emitted.quoted(written)), at), at
+            if key:
+                return emitted.rekeyed(found, style), at
+            return placed(emitted.reread(found, style, item=path.endswith("]")), at), at
         except emitted.Broken as error:
             message = f"with its values filled in this is no YAML any more: {error}"
             self.troubles.append(Trouble(at, message, f"envsubst error: YAMLToJSON: {error}", path=path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ephemeral_castle.manifests.load import Fault, plain, read
+from ephemeral_castle.manifests.load import Fault, plain, read, roots
 from ephemeral_castle.manifests.order import stages
 from ephemeral_castle.manifests.tree import Map, Seq, place
 from ephemeral_castle.model.finding import Mark
@@ -75,9 +75,14 @@ def test_values_are_what_go_makes_of_them(written: str, value: object) -> None:
 
 
 def test_keys_are_texts_and_merges_are_followed() -> None:
-    found, wrong = plain("base: &b {a: 1, b: 2}\nit: {<<: *b, b: 3}\n80: web\non: true\n")
+    found, wrong = plain("base: &b {a: 1, b: 2}\nit: {<<: *b, b: 3}\n80: web\non: true\n1.50: x\n")
     assert wrong == []
-    assert found == {"base": {"a": 1, "b": 2}, "it": {"b": 3, "a": 1}, "80": "web", "true": True}
+    assert found == {"base": {"a": 1, "b": 2}, "it": {"b": 3, "a": 1}, "80": "web", "true": True, "1.5": "x"}
+
+
+def test_kustomize_takes_fewer_words_for_booleans_and_keys_as_they_are_written() -> None:
+    (found, _), *_ = roots("on: yes\n010: True\n", words=False)[0]
+    assert found == {"on": "yes", "010": True}
 
 
 def test_aliases_that_multiply_end() -> None:

@@ -44,10 +44,10 @@ def test_a_value_changes_the_type_where_the_quotes_are_lost(written: str, become
 
 @pytest.mark.parametrize("written", ['"${ODD}"', "'${QUOTE}: '", '"${A B}"', '"${X[@]}"', '"${"'])
 def test_what_flux_cannot_read_afterwards_is_told(written: str) -> None:
-    found, troubles = substitute(tree(f"a: {{b: [{written}]}}"), KNOWN)
-    assert [(each.path, each.mark.line) for each in troubles] == [("a.b[0]", 1)]
+    found, troubles = substitute(tree(f"a: {{b: {written}}}"), KNOWN)
+    assert [(each.path, each.mark.line) for each in troubles] == [("a.b", 1)]
     assert "envsubst error" in troubles[0].says
-    assert isinstance(found["a"]["b"][0], Undecided)
+    assert isinstance(found["a"]["b"], Undecided)
 
 
 def test_a_variable_without_a_value_is_told_with_its_place_and_name() -> None:
@@ -88,6 +88,18 @@ def test_a_value_may_bring_a_list() -> None:
     found, troubles = substitute(tree("a: ${LIST}\n"), KNOWN)
     assert (found["a"], troubles) == (["a", "b"], [])
     assert found["a"].at[1] == Mark("a.yaml", 1, 4, 7, via=AT)
+
+
+def test_quotes_that_stay_are_those_of_the_text_that_is_written() -> None:
+    found, troubles = substitute(tree('a: "it\'s: ${NAME}"\nb: "tab\\t${PORT}"\nc: [\'${ODD}\']\n'), KNOWN)
+    assert troubles == []
+    assert found == {"a": "it's: web", "b": "tab\t8080", "c": [{"a": "b"}]}
+
+
+def test_a_key_that_is_none_any_more_is_told() -> None:
+    found, troubles = substitute(tree("${HASH}: 1\n"), KNOWN)
+    assert [each.message for each in troubles] == ["with its values filled in this is no YAML any more: it is no key"]
+    assert found == {"${HASH}": 1}
 
 
 def test_keys_are_filled_in_too_and_the_first_object_stays() -> None:

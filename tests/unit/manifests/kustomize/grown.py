@@ -85,8 +85,28 @@ THING = st.fixed_dictionaries({
 })  # fmt: skip
 ACCOUNT = st.fixed_dictionaries({
     "apiVersion": st.just("v1"), "kind": st.just("ServiceAccount"), "metadata": _meta(False)})  # fmt: skip
-OBJECT = st.one_of(_workload("Deployment"), _workload("StatefulSet"), SERVICE, THING, ACCOUNT)
-OBJECTS = st.lists(OBJECT, min_size=1, max_size=4, unique_by=lambda each: (each["kind"], each["metadata"]["name"]))
+SUBJECTS = st.lists(st.fixed_dictionaries(
+    {"kind": st.just("ServiceAccount"), "name": st.one_of(NAMES, st.just("default"))},
+    optional={"namespace": st.sampled_from(["lab", "a", "default"])}), max_size=2)  # fmt: skip
+
+
+def _binding(kind: str, role: str) -> st.SearchStrategy[Any]:
+    ref = NAMES.map(lambda name: {"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": name})
+    return st.fixed_dictionaries({"apiVersion": st.just("rbac.authorization.k8s.io/v1"), "kind": st.just(kind),
+                                  "metadata": _meta(False), "roleRef": ref, "subjects": SUBJECTS})  # fmt: skip
+
+
+def _role(kind: str) -> st.SearchStrategy[Any]:
+    rules = st.just([{"resources": ["configmaps"], "resourceNames": ["settings", "other"]}])
+    return st.fixed_dictionaries({"apiVersion": st.just("rbac.authorization.k8s.io/v1"), "kind": st.just(kind),
+                                  "metadata": _meta(True), "rules": rules})  # fmt: skip
+
+
+OBJECT = st.one_of(
+    _workload("Deployment"), _workload("StatefulSet"), SERVICE, THING, ACCOUNT, _role("Role"), _role("ClusterRole"),
+    _binding("RoleBinding", "Role"), _binding("RoleBinding", "ClusterRole"), _binding("ClusterRoleBinding", "ClusterRole"),
+)  # fmt: skip
+OBJECTS = st.lists(OBJECT, min_size=1, max_size=5, unique_by=lambda each: (each["kind"], each["metadata"]["name"]))
 KUSTOMIZATION = st.fixed_dictionaries({}, optional={
     "namespace": WORDS, "namePrefix": st.sampled_from(["p-", "q-"]), "nameSuffix": st.just("-s"),
     "commonLabels": PAIRS, "commonAnnotations": PAIRS,
