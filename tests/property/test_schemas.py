@@ -51,7 +51,7 @@ LEAVES = st.fixed_dictionaries(
         "minLength": st.integers(0, 3),
         "maxLength": st.integers(0, 3),
         "minimum": st.integers(-3, 3),
-        "maximum": st.floats(-3, 3),
+        "maximum": st.floats(-3, 3) | st.just(float("inf")),
         "multipleOf": st.sampled_from([1, 2, 0.5, 0, -1]),
         "nullable": st.booleans(),
         "default": st.sampled_from(["a", 1, True]),
@@ -104,6 +104,7 @@ def structural(schema: dict[str, Any], scale: str = "") -> Structural:
 
 @SETTINGS
 @given(SCHEMAS, DOCUMENTS)
+@example({"type": "integer", "enum": [1]}, {"metadata": {"name": "a"}, "spec": float("nan")})
 @example({"type": "number", "multipleOf": 0}, {"metadata": {"name": "a"}, "spec": 1.5})
 @example({"type": "string", "format": "duration"}, {"metadata": {"name": "a"}, "spec": ["a"]})
 def test_any_schema_judges_any_document(schema, document):

@@ -46,6 +46,7 @@ def _item(node: Mapping[str, Any], item: Any, at: int) -> str:
     if what == "set" and item is not None:
         return f"[={quoted(item) if isinstance(item, str) else go_json(item)}]"
     keys = sorted(node.get("x-kubernetes-list-map-keys") or ()) if what == "map" else []
-    named = [(key, _value(item, key)) for key in keys]
+    parts = (node.get("items") or {}).get("properties") or {}
+    named = [(key, _value(item, key) or (parts.get(key) or {}).get("default")) for key in keys]
     shown = [f"{key}={shown_value(value)}" for key, value in named if value is not None]
     return f"[{','.join(shown)}]" if shown else f"[{at}]"

@@ -18,6 +18,7 @@ from ephemeral_castle.manifests.schemas.fault import (
     REQUIRED,
     UNSUPPORTED,
     Fault,
+    Key,
     Step,
     quoted,
 )
@@ -207,7 +208,7 @@ def keys_of_data(kind: str, document: Mapping[str, Any]) -> Iterator[Fault]:
     fields = {"ConfigMap": ("data", "binaryData"), "Secret": ("data", "stringData")}.get(kind, ())
     for name in fields:
         for key in document.get(name) or {}:
-            yield from (_fault(INVALID, (name, key), key, says) for says in names.config_key(str(key)))
+            yield from (_fault(INVALID, (name, Key(key)), key, says) for says in names.config_key(str(key)))
 
 
 def short_names(kind: str, document: Mapping[str, Any]) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ Source: package validate of k8s.io/kube-openapi, as k8s.io/apiextensions-apiserv
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -231,7 +232,7 @@ def _same(value: Any, listed: Any) -> bool:
     if of == to:
         return bool(value == listed)
     if of == "number" and to == "integer":
-        return bool(int(value) == listed)
+        return math.isfinite(value) and bool(int(value) == listed)
     if of == "integer" and to == "number":
         return bool(float(value) == listed)
     if of == "integer" and to == "string":  # Go takes a number for the code of a character

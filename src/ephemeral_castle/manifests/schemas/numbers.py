@@ -5,6 +5,7 @@ Source: `numberValidator` of k8s.io/kube-openapi.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -44,7 +45,7 @@ def check(schema: Mapping[str, Any], kind: str, form: str) -> Check | None:
         out = []
         if not _fits(value, kind, form):
             out.append(_out_of_range(kind, form))
-        factor = step if step is None or value.__class__ is not int else int(step)  # the server cuts it to whole ones
+        factor = _cut(step) if value.__class__ is int else step
         if factor is not None and factor <= 0:
             says = f"factor MultipleOf declared for {NAME} must be positive: {shown_value(factor)}"
             out.append(Fault(INVALID, factor, says))
@@ -57,6 +58,11 @@ def check(schema: Mapping[str, Any], kind: str, form: str) -> Check | None:
         return out
 
     return checked
+
+
+def _cut(step: float | None) -> float | None:
+    """A factor as the server takes it for integers: without what follows the point."""
+    return step if step is None else int(step) if math.isfinite(step) else 0
 
 
 def _fits(value: Any, kind: str, form: str) -> bool:
@@ -73,7 +79,7 @@ def _out_of_range(kind: str, form: str) -> Fault:
 
 
 def _bound(value: Any, bound: float) -> str:
-    return str(int(bound)) if value.__class__ is int else shown(float(bound))
+    return str(int(bound)) if value.__class__ is int and math.isfinite(bound) else shown(float(bound))
 
 
 def _multiple(value: Any, step: float) -> bool:
@@ -84,7 +90,7 @@ def _multiple(value: Any, step: float) -> bool:
 
 
 def _bounded(value: Any, bound: float, exclusive: object, words: tuple[str, str], out: list[Fault]) -> None:
-    edge = int(bound) if value.__class__ is int else float(bound)
+    edge = int(bound) if value.__class__ is int and math.isfinite(bound) else float(bound)
     beyond = value < edge if words[0] == "less" else value > edge
     if beyond or (exclusive and value == edge):
         than = f"{words[1]} than" if exclusive else f"{words[1]} than or equal to"
