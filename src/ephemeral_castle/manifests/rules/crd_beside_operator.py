@@ -7,41 +7,58 @@ from collections.abc import Iterator
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules import charts
 from ephemeral_castle.manifests.rules.fields import ERROR, UNDECIDED, dig, fault, text
+from ephemeral_castle.manifests.rules.resolving import foreign
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
-from ephemeral_castle.manifests.rules.units import clusters
+from ephemeral_castle.manifests.rules.units import Cluster, Stage, clusters
 from ephemeral_castle.model.finding import Finding
 
 ID = "crd-beside-operator"
 
 
 def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
-    """Looks at every Kustomization that has a release of a chart whose kinds are known."""
+    """Looks at every Kustomization with a release of a chart whose kinds are known, and that no other one brings."""
     defined = {defines(one) for one in repository.of("CustomResourceDefinition")}
+    elsewhere = foreign(repository)
     for cluster in clusters(repository):
         for stage in cluster.stages.values():
-            installed = {
-                group: release
-                for other in cluster.stages.values()
-                for release in charts.releases(Repository(other.objects))
-                for group in release.groups
-                if other.id == stage.id
-            }
+            brought = _brought(cluster, stage)
             for one in stage.objects:
-                release = installed.get(one.group)
+                release = brought.get(one.group)
                 if release is None or (one.group, one.kind) in defined:
                     continue
-                if charts.ahead(repository, release.name):
-                    message = f"whether the kind {one.kind} is there ahead: a helmfile names the chart `{release.name}`"
+                if elsewhere or charts.ahead(repository, release.name):
+                    who = "another repository may bring it" if elsewhere else f"a helmfile names `{release.name}`"
+                    message = f"whether the kind {one.kind} is there ahead of its chart: {who}"
                     yield fault(ID, UNDECIDED, one, ("kind",), message)
-                    continue
-                message = (
-                    f"the chart `{release.name}` of the same Kustomization ({stage.id}) brings the kind {one.kind}"
-                )
-                need = f"`dependsOn: [{{name: {stage.thing.name}}}]`"
-                hints = (f"move it into a Kustomization of its own with {need}, and let {stage.id} `wait: true`",)
-                says = f"{one.kind}/{one.namespace or ''}{'/' if one.namespace else ''}{one.name} dry-run failed: no "
-                says += f'matches for kind "{one.kind}" in version "{one.api}"'
-                yield fault(ID, ERROR, one, ("kind",), message, hints=hints, says=says)
+                else:
+                    yield _fault(stage, one, release)
+
+
+def _brought(cluster: Cluster, stage: Stage) -> dict[str, charts.Chart]:
+    """API groups that the releases of one Kustomization bring, and those of no other."""
+    found: dict[str, charts.Chart] = {}
+    others: set[str] = set()
+    for other in cluster.stages.values():
+        for release in charts.releases(Repository(other.objects)):
+            if other.id == stage.id:
+                found |= dict.fromkeys(release.groups, release)
+            else:
+                others.update(release.groups)
+    return {group: release for group, release in found.items() if group not in others}
+
+
+def _fault(stage: Stage, one: Object, release: charts.Chart) -> Finding:
+    need = f"`dependsOn: [{{name: {stage.thing.name}}}]`"
+    name = "/".join(filter(None, (one.kind, one.namespace, one.name)))
+    return fault(
+        ID,
+        ERROR,
+        one,
+        ("kind",),
+        f"the chart `{release.name}` of the same Kustomization ({stage.id}) brings the kind {one.kind}",
+        hints=(f"move it into a Kustomization of its own with {need}, and let {stage.id} `wait: true`",),
+        says=f'{name} dry-run failed: no matches for kind "{one.kind}" in version "{one.api}"',
+    )
 
 
 def defines(one: Object) -> tuple[str, str]:

@@ -24,8 +24,8 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
             reach = cluster.reach(stage)
             told: set[str] = set()
             for one in stage.objects:
-                there = makers.get(one.group, [])
-                if not there or (one.group, one.kind) in defined or one.group in told or stage.id in _ids(there):
+                there = [found for found in makers.get(one.group, []) if found[0].id != stage.id]
+                if not there or (one.group, one.kind) in defined or one.group in told:
                     continue
                 needed = [(other, chart) for other, chart in there if other.id in reach]
                 if any(_holds(other, chart) for other, chart in needed) or charts.ahead(repository, there[0][1].name):
@@ -46,10 +46,6 @@ def _makers(cluster: Cluster) -> dict[str, list[tuple[Stage, charts.Chart]]]:
             for group in release.groups:
                 found.setdefault(group, []).append((stage, release))
     return found
-
-
-def _ids(there: list[tuple[Stage, charts.Chart]]) -> set[str]:
-    return {stage.id for stage, _ in there}
 
 
 def _holds(stage: Stage, chart: charts.Chart) -> bool:

@@ -3,42 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from ephemeral_castle.manifests.repository import Repository
+from ephemeral_castle.manifests.rules.contents import same
 from ephemeral_castle.manifests.rules.fields import ERROR, UNDECIDED, each, fault, text
+from ephemeral_castle.manifests.rules.meant import meant
+from ephemeral_castle.manifests.rules.resolving import foreign, torn, whole
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.manifests.rules.units import clusters
 from ephemeral_castle.model.finding import Finding
 
 ID = "depends-on-missing"
+ROOT = "flux-system/flux-system"  # made together with Flux, and not always written down
 
 
 def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
     """Looks at every Kustomization and every release."""
-    foreign = any(not unit.path for unit in repository.units)
-    for cluster in clusters(repository):
-        for stage in cluster.stages.values():
-            for path, name in stage.needs():
-                if name in cluster.stages:
-                    continue
-                near = get_close_matches(name, cluster.stages, 1, 0.7)
-                hints = (f"did you mean `{near[0]}`?",) if near else ("take it away, or write that Kustomization",)
-                severity = UNDECIDED if foreign and not near else ERROR
-                message = f"it waits for the Kustomization {name}, and there is none"
-                says = f"dependency '{name}' not found"
-                yield fault(ID, severity, stage.thing, (*path, "name"), message, hints=hints, says=says)
-    releases = {f"{one.namespace}/{one.name}" for one in repository.of("HelmRelease")}
-    for one in repository.of("HelmRelease"):
-        for path, other in each(one.manifest, "spec", "dependsOn"):
-            name = f"{text(other.get('namespace')) or one.namespace}/{text(other.get('name'))}"
-            if name in releases:
+    elsewhere = foreign(repository)
+    stages = [stage for cluster in clusters(repository) for stage in cluster.stages.values()]
+    there = {stage.id for stage in stages}
+    for stage in stages:
+        for path, name in stage.needs():
+            if name in there or f"Kustomization {name}" in setting.brought:
                 continue
-            near = get_close_matches(name, releases, 1, 0.7)
-            severity = ERROR if repository.units and not foreign else UNDECIDED
-            meant = (f"did you mean `{near[0]}`?",) if near else ()
-            message = f"it waits for the release {name}, and there is none"
-            yield fault(ID, severity, one, (*path, "name"), message, hints=meant)
+            near = meant(name, there)
+            torn_off = any(torn(repository, name.partition("/")[2]))
+            sure = not elsewhere and not torn_off and name != ROOT
+            message = f"it waits for the Kustomization {name}, and there is none"
+            says = f"dependency '{name}' not found"
+            yield fault(
+                ID,
+                ERROR if sure or near else UNDECIDED,
+                stage.thing,
+                (*path, "name"),
+                message,
+                hints=(f"did you mean `{near}`?",) if near else ("take it away, or write that Kustomization",),
+                says=says,
+            )
+    yield from _releases(repository, sure=not elsewhere and whole(repository))
+
+
+def _releases(repository: Repository, *, sure: bool) -> Iterator[Finding]:
+    releases = list(repository.of("HelmRelease"))
+    for one in releases:
+        for path, other in each(one.manifest, "spec", "dependsOn"):
+            name, space = text(other.get("name")), text(other.get("namespace")) or one.namespace
+            if any(found.name == name and same(found.namespace, space) for found in releases):
+                continue
+            near = meant(name, [found.name for found in releases if same(found.namespace, space)])
+            hints = (f"did you mean `{near}`?",) if near else ()
+            message = f"it waits for the release {space}/{name}, and there is none"
+            yield fault(ID, ERROR if sure or near else UNDECIDED, one, (*path, "name"), message, hints=hints)
 
 
 RULE = Rule(

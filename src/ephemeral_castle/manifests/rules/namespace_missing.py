@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules.fields import ERROR, UNDECIDED, dig, fault, spec, text
-from ephemeral_castle.manifests.rules.resolving import FOREIGN, torn, whole
+from ephemeral_castle.manifests.rules.resolving import FOREIGN, foreign, torn, whole
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.model.finding import Finding
 
@@ -43,7 +43,7 @@ def _made(repository: Repository) -> Iterator[str]:
 
 
 def _why_not(repository: Repository, space: str) -> str:
-    if any(not unit.path for unit in repository.units):
+    if foreign(repository):
         return "a Kustomization takes from another repository, which was not read"
     if any(_foreign(one) for one in repository.objects):
         return "another tool than Flux applies manifests here, too"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from ephemeral_castle.manifests.repository import Object, Repository
+from ephemeral_castle.manifests.repository import Object, Repository, Unit
 from ephemeral_castle.manifests.rules import charts
 from ephemeral_castle.manifests.rules.contents import target
 from ephemeral_castle.manifests.rules.fields import dig, each, mapping, notes, scalars, text
@@ -126,7 +126,7 @@ class Index:
 
     def _others(self, wanted: Reference) -> Iterator[str]:
         """Who else may make it."""
-        if any(not unit.path for unit in self.repository.units):
+        if foreign(self.repository):
             yield "a Kustomization takes from another repository, which was not read"
         if any(one.kind in FOREIGN and one.group != "" for one in self.repository.objects):
             yield "another tool than Flux applies manifests here, too"
@@ -157,10 +157,20 @@ KNOWN = (
 )  # fmt: skip
 
 
+def foreign(repository: Repository) -> bool:
+    """Whether a Kustomization applies something of another repository, which nobody read."""
+    own = _source(repository)
+    return any(not unit.path and _named(unit) != own for unit in repository.units)
+
+
+def _named(unit: Unit) -> tuple[str, str]:
+    found = mapping(dig(unit.object.manifest, "spec", "sourceRef"))
+    return text(found.get("kind")), text(found.get("name"))
+
+
 def _source(repository: Repository) -> tuple[str, str]:
     """Kind and name of the source that most Kustomizations name: the repository's own."""
-    named = (mapping(dig(unit.object.manifest, "spec", "sourceRef")) for unit in repository.units if unit.path)
-    counts = Counter((text(found.get("kind")), text(found.get("name"))) for found in named)
+    counts = Counter(_named(unit) for unit in repository.units if unit.path)
     return counts.most_common(1)[0][0] if counts else ("", "")
 
 

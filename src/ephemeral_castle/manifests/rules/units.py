@@ -82,7 +82,8 @@ class Cluster:
 
 def clusters(repository: Repository) -> Iterator[Cluster]:
     """The clusters of a repository that have Kustomizations."""
-    counts = Counter(f"{unit.object.namespace}/{unit.object.name}" for unit in _once(repository))
+    written = {unit.object.mark: unit for unit in repository.units}.values()
+    counts = Counter(f"{unit.object.namespace}/{unit.object.name}" for unit in written)
     several = any(count > 1 for count in counts.values())
     groups: dict[str, list[Unit]] = defaultdict(list)
     for unit in _once(repository):
@@ -94,13 +95,14 @@ def clusters(repository: Repository) -> Iterator[Cluster]:
 
 
 def _once(repository: Repository) -> list[Unit]:
-    """Each Kustomization once, however often it is rendered."""
-    return list({unit.object.mark: unit for unit in repository.units}.values())
+    """Each Kustomization once for each root that renders it."""
+    return list({(unit.object.mark, unit.object.root): unit for unit in repository.units}.values())
 
 
 def _place(unit: Unit) -> str:
     """The directory of the cluster that a Kustomization belongs to: two levels, as `clusters/home`."""
-    return "/".join(unit.object.mark.file.split("/")[:-1][:2])
+    directory = unit.object.root or unit.object.mark.file.rpartition("/")[0]
+    return "/".join(directory.split("/")[:2])
 
 
 def _members(repository: Repository, unit: Unit, *, several: bool) -> Iterator[Object]:
