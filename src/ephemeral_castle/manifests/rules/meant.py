@@ -29,6 +29,8 @@ def _likeness(name: str, other: str) -> float:
         joined, another = "".join(parts), "".join(others)
         return 1.0 if joined == another else 0.0
     pairs = [(one, two) for one, two in zip(parts, others, strict=True) if one != two]
+    if not pairs:
+        return 1.0  # other separators
     if len(pairs) != 1 or min(map(len, pairs[0])) < SHORTEST:
         return 0.0
     one, two = pairs[0]
