@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ephemeral_castle.cli.checking.masks import Masks
+from ephemeral_castle.cli.checking.masks import Masks, redacted, secrets_of
 from ephemeral_castle.model.finding import Finding, Mark, Severity
 
 SECRET = """\
@@ -78,9 +78,17 @@ def test_what_is_no_secret_stays():
 @pytest.mark.parametrize("text", [SECRET, GENERATOR, POD])
 def test_a_message_does_not_repeat_a_secret(text):
     said = 'Invalid value: "hunter22": must be longer'
-    told = Masks(text).told(Finding("x", Severity.ERROR, said, Mark("a"), (said,), said))
+    told = redacted(
+        Finding("x", Severity.ERROR, said, Mark("another file"), (said,), said), secrets_of(["a: b\n", text])
+    )
     assert "hunter22" not in f"{told.message} {told.says} {told.hints}"
 
 
 def test_a_line_that_is_not_there_is_empty():
     assert Masks("a\n").line(0) == Masks("a\n").line(2) == ""
+
+
+def test_the_name_of_a_user_beside_a_password_is_an_ordinary_word():
+    text = "kind: Secret\nstringData:\n  username: tazlab_admin\n  password: hunter22\n"
+    assert secrets_of([text]) == {"hunter22"}
+    assert "tazlab_admin" not in Masks(text).line(3)

@@ -11,7 +11,7 @@ from ephemeral_castle.cli.checking import baseline, stages
 from ephemeral_castle.cli.checking.asked import Asked
 from ephemeral_castle.cli.checking.catalogue import catalogue, require
 from ephemeral_castle.cli.checking.ignoring import without_ignored
-from ephemeral_castle.cli.checking.masks import Masks
+from ephemeral_castle.cli.checking.masks import Masks, redacted, secrets_of
 from ephemeral_castle.cli.checking.reading import Seen, committed, single, tree
 from ephemeral_castle.cli.checking.targets import Targets, targets
 from ephemeral_castle.manifests.rules.rule import Setting
@@ -144,7 +144,8 @@ def _checked(looking: _Looking, findings: Iterable[Finding]) -> Checked:
         file = each.mark.file
         if file in looking.texts and file not in masks:
             masks[file] = Masks(looking.texts[file], definition=file in looking.looked)
-    told = ordered([masks[each.mark.file].told(each) if each.mark.file in masks else each for each in findings])
+    secrets = secrets_of(looking.texts.values())
+    told = ordered([redacted(each, secrets) for each in findings])
     sure = tuple(each for each in told if each.severity is not Severity.UNDECIDED)
     return Checked(
         looked=tuple(looking.looked),

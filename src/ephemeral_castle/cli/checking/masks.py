@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterable
 from itertools import pairwise
 
 from ephemeral_castle.model.finding import Finding
@@ -16,6 +17,12 @@ _PASS = re.compile(r"((?:password|passwd|passphrase)[\"']?\s*:\s+)([^\s{\[|>&*].
 _NAMED = re.compile(r"^\s*(?:- )?name\s*:\s*\S*(?:PASSWORD|PASSWD|SECRET|TOKEN|PASSPHRASE)\S*\s*$", re.IGNORECASE)
 _VALUE = re.compile(r"^(\s*value\s*:\s+)(\S.*)$")
 _SECRET = re.compile(r"^\s*(?:- )?kind\s*:\s*[\"']?Secret[\"']?\s*$|^\s*secretGenerator\s*:", re.MULTILINE)
+_HOLDS = re.compile(r"\bSecret\b|secretGenerator|PASSW|SECRET|TOKEN|PASSPHRASE|passw|token|passphrase")
+# Keys beside a secret whose values are ordinary words: hidden in an excerpt, and left in what is said of other files.
+_NO_SECRET = re.compile(
+    r"\s*(?:- )?[\"']?(?:user(?:name)?|host(?:name)?|port|db(?:name)?|database|name|type|bucket|region|path)\b",
+    re.IGNORECASE,
+)
 _DOCUMENT = re.compile(r"^---(?:\s|$)")
 
 
@@ -47,18 +54,6 @@ class Masks:
         found = LOOKS_SECRET.search(line)
         return line if found is None else line[: found.start()] + "*" * (len(line) - found.start())
 
-    def told(self, finding: Finding) -> Finding:
-        """The finding without the values of this file's secrets."""
-        hidden = [each for each in self.secrets if any(each in text for text in _texts(finding))]
-        for each in sorted(hidden, key=len, reverse=True):
-            finding = dataclasses.replace(
-                finding,
-                message=finding.message.replace(each, "[redacted]"),
-                says=finding.says.replace(each, "[redacted]"),
-                hints=tuple(hint.replace(each, "[redacted]") for hint in finding.hints),
-            )
-        return finding
-
     def _blocks(self) -> list[tuple[int, int]]:
         """Lines to hide, each with the column behind which it is secret."""
         found: list[tuple[int, int]] = []
@@ -89,7 +84,8 @@ class Masks:
                 key = indent if pair or key < 0 else key
                 begin = len(pair.group(1)) if pair else indent
                 found.append((number, begin))
-                self._keep(line[begin:])
+                if not (pair and _NO_SECRET.match(pair.group(1))):
+                    self._keep(line[begin:])
         return found
 
     def _variables(self, document: list[str], offset: int) -> list[tuple[int, int]]:
@@ -108,5 +104,23 @@ class Masks:
             self.secrets.add(bare)
 
 
-def _texts(finding: Finding) -> tuple[str, ...]:
-    return (finding.message, finding.says, *finding.hints)
+def secrets_of(texts: Iterable[str]) -> frozenset[str]:
+    """The values of all secrets in some files: one may turn up in words about another file, which takes it over."""
+    found: set[str] = set()
+    for text in texts:
+        if _HOLDS.search(text):
+            found |= Masks(text).secrets
+    return frozenset(found)
+
+
+def redacted(finding: Finding, secrets: Iterable[str]) -> Finding:
+    """The finding without these values in its words."""
+    words = "\n".join((finding.message, finding.says, *finding.hints))
+    for each in sorted((each for each in secrets if each in words), key=len, reverse=True):
+        finding = dataclasses.replace(
+            finding,
+            message=finding.message.replace(each, "[redacted]"),
+            says=finding.says.replace(each, "[redacted]"),
+            hints=tuple(hint.replace(each, "[redacted]") for hint in finding.hints),
+        )
+    return finding
