@@ -235,3 +235,12 @@ def test_a_link_to_itself_was_a_bug_and_a_pipe_a_hang(run, here):
     result = run("check", "pipe.yaml", "--offline")
     assert "this is no usual file" in result.stdout
     assert result.exit_code == 3
+
+
+@pytest.mark.parametrize("path", ["apps/a.yaml", "apps"])
+def test_the_lock_of_schemas_beside_a_file_was_not_found_from_elsewhere(run, here, path):
+    root = here(apps__a_yaml=GOOD)
+    (root / "apps" / "castle-schemas.lock").write_text("no lock")
+    result = run("check", path, "--offline")
+    assert result.exit_code == 4
+    assert "this lock of schemas cannot be read" in result.stderr

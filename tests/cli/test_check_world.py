@@ -14,6 +14,7 @@ from ephemeral_castle.definition.template import Answers, definition_text
 from ephemeral_castle.model.castle import Repository
 from ephemeral_castle.spi.driver import Check
 
+GOOD = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 TWICE = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: b\n  a: c\n"
 
 
@@ -97,3 +98,14 @@ def test_named_manifests_stand_for_those_of_the_repository(run, wired, here):
     result = run("check", "castle.yaml", "apps", "--offline", "--strict")
     assert "apps/a.yaml:6:3" in result.stdout
     assert "nobody fetched" not in result.stdout
+
+
+def test_the_lock_of_schemas_is_that_of_the_revision_or_lies_beside_the_definition(run, wired, here):
+    wired.repository = Repository("https://git.example.org/castle", "main")
+    wired.heard = Heard([], {"apps/a.yaml": GOOD.encode(), "castle-schemas.lock": b"no lock"})
+    result = run("check")
+    assert result.exit_code == 4
+    assert "https://git.example.org/castle at main/castle-schemas.lock" in result.stderr
+    wired.heard = Heard([], {"apps/a.yaml": GOOD.encode()})
+    (here / "castle-schemas.lock").write_text("no lock")
+    assert f"{here}/castle-schemas.lock" in run("check").stderr

@@ -68,10 +68,22 @@ def lock_of(path: Path | None) -> Lock:
     if path is None or not path.exists():
         return Lock()
     try:
-        return read(path.read_text(encoding="utf-8"))
-    except (BadLockError, UnicodeDecodeError, OSError) as error:
-        hints = [f"git checkout {path}", "or remove it, and castle schemas pull SOURCE"]
-        raise Damaged("this lock of schemas cannot be read", where=str(path), why=str(error), hints=hints) from error
+        return parsed(path.read_bytes(), str(path))
+    except OSError as error:
+        raise _unread(str(path), error) from error
+
+
+def parsed(content: bytes, where: str) -> Lock:
+    """The lock of a file's content. Raises Damaged, which names `where`."""
+    try:
+        return read(content.decode())
+    except (BadLockError, UnicodeDecodeError) as error:
+        raise _unread(where, error) from error
+
+
+def _unread(where: str, error: Exception) -> Damaged:
+    hints = [f"git checkout {where}", "or remove it, and castle schemas pull SOURCE"]
+    return Damaged("this lock of schemas cannot be read", where=where, why=str(error), hints=hints)
 
 
 def write(path: Path, lock: Lock) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ephemeral_castle.cli.checking import baseline, stages
@@ -59,7 +60,7 @@ class _Looking:
 
     def manifests(self, seen: Seen, name: str) -> None:
         """Runs all stages over a repository."""
-        situation = stages.Situation(self.setting or Setting(self.asked.kubernetes or NEWEST), self.asks, seen.prefix)
+        situation = stages.Situation(self.setting or Setting(self.asked.kubernetes or NEWEST), self.asks, seen)
         self.findings += stages.look(seen, situation)
         self.texts.update({stages.named(path, seen.prefix): text for path, text in seen.repository.texts.items()})
         self.objects += len(seen.repository.objects)
@@ -115,7 +116,7 @@ def _castle(looking: _Looking, castle: Castle, wanted: Targets) -> None:
     from ephemeral_castle.cli.checking.defined import local_tree, remote, site_of
     from ephemeral_castle.cli.checking.surroundings import setting_of
 
-    site = site_of(castle, looking.asked.site)
+    site, beside = site_of(castle, looking.asked.site), str(Path(wanted.definition).parent)
     alone = not wanted.trees and not wanted.files and not wanted.stdin
     lies = local_tree(castle) if alone else ""
     away = remote(castle) if alone and not lies else ""
@@ -131,7 +132,7 @@ def _castle(looking: _Looking, castle: Castle, wanted: Targets) -> None:
     if lies:
         looking.manifests(tree(lies, offline=looking.asked.offline), lies)
     elif heard is not None and heard.tree is not None:
-        looking.manifests(committed(heard.tree, away), away)
+        looking.manifests(committed(heard.tree, away, beside), away)
     elif away and looking.asks("repository-unread"):
         message = f"the manifests of {away}: nobody fetched them"
         hints = ("castle check, without --offline",) if looking.asked.offline else ()

@@ -13,6 +13,7 @@ from ephemeral_castle.manifests.files import Memory
 from ephemeral_castle.manifests.ports import Ports
 from ephemeral_castle.manifests.reading import read, read_files
 from ephemeral_castle.manifests.repository import Repository
+from ephemeral_castle.manifests.schemas.lock import NAME as LOCK
 
 INPUT = "<stdin>"
 OUTSIDE = "kustomization-not-rendered"  # the rule that tells of a base outside of what is read
@@ -26,24 +27,28 @@ class Seen:
         repository: what is in it.
         prefix: directory before each of its paths, as the person named it; "" for none.
         whole: whether what an object refers to must be found in it; single files refer to others that nobody named.
+        home: directory of this computer where the lock of its schemas is looked for.
+        lock: that lock, where it is in the repository and that is not on this computer's disk.
     """
 
     repository: Repository
     prefix: str = ""
     whole: bool = True
+    home: str = "."
+    lock: bytes | None = None
 
 
 def tree(path: str, *, offline: bool) -> Seen:
     """Everything below a directory. `offline`: no other program renders anything, for some of them fetch."""
     found = read(Disk(path), "", Ports() if offline else ports(path))
-    seen, out = Seen(found, "" if path == "." else path), _reaching_out(found)
+    seen, out = Seen(found, "" if path == "." else path, home=path), _reaching_out(found)
     top = _top(path) if out else None
     if top is None:
         return seen
     # A part of a repository: bases lie beside it, and Flux names its directories from the root.
     start, name = os.path.relpath(path, top).replace(os.sep, "/"), os.path.relpath(top)
     whole = read(Disk(name), start, Ports() if offline else ports(name))
-    return Seen(whole, "" if name == "." else name) if _reaching_out(whole) < out else seen
+    return Seen(whole, "" if name == "." else name, home=path) if _reaching_out(whole) < out else seen
 
 
 def _reaching_out(found: Repository) -> int:
@@ -60,16 +65,23 @@ def _top(path: str) -> Path | None:
     return next((each for each in here.parents if (each / ".git").exists()), None)
 
 
-def committed(files: Mapping[str, bytes], name: str) -> Seen:
-    """The files of a revision. `name`: stands before every path."""
-    return Seen(read(Memory(files)), name)
+def committed(files: Mapping[str, bytes], name: str, beside: str) -> Seen:
+    """The files of a revision.
+
+    Args:
+        files: by path.
+        name: stands before every path.
+        beside: directory of the definition, whose lock holds where the revision has none.
+    """
+    return Seen(read(Memory(files)), name, home=beside, lock=files.get(LOCK))
 
 
 def single(paths: Iterable[str], stdin: bytes | None) -> Seen:
     """Single files, and standard input where it was read, judged together."""
     named = list(paths)
     given = {INPUT: stdin} if stdin is not None else {}
-    return Seen(read_files(_Named(given), [*named, *given]), whole=False)
+    home = str(Path(named[0]).parent) if named else "."
+    return Seen(read_files(_Named(given), [*named, *given]), whole=False, home=home)
 
 
 class _Named(Memory):

@@ -19,12 +19,12 @@ class Situation:
     Attributes:
         setting: what rules may know.
         asks: whether a rule of that id is to look.
-        directory: where the repository lies; "" for single files, of which this directory is one.
+        seen: the repository as it was read: the schemas that it pins are found by it.
     """
 
     setting: Setting
     asks: Callable[[str], bool]
-    directory: str = ""
+    seen: Seen
 
 
 Stage = Callable[[Repository, Situation], Iterable[Finding]]
@@ -42,10 +42,10 @@ def experience(repository: Repository, situation: Situation) -> Iterable[Finding
 
 def schemas(repository: Repository, situation: Situation) -> Iterable[Finding]:
     """What the API server would refuse."""
-    from ephemeral_castle.cli.checking.schemas import schemas_of
+    from ephemeral_castle.cli.checking.schemas import lock_for, schemas_of
     from ephemeral_castle.manifests.schemas.judge import judge
 
-    return judge(repository.objects, schemas_of(repository, situation.directory, situation.setting.kubernetes))
+    return judge(repository.objects, schemas_of(repository, lock_for(situation.seen), situation.setting.kubernetes))
 
 
 STAGES: tuple[Stage, ...] = (files, schemas, experience)
