@@ -171,7 +171,7 @@ def _unknown_kind(api: str, kind: str, found: Sequence[Object]) -> Finding:
     first = found[0]
     many = f"{len(found)} objects" if len(found) > 1 else "1 object"
     message = f"no schema is known for {kind} ({api}): {many} not looked into"
-    hints = ("castle schemas pull SOURCE: the operator's CRDs, from a directory, a URL, a Go module or a cluster",)
+    hints = ("castle schemas pull SOURCE, the operator's CRDs: a directory, a URL, a Go module or a cluster",)
     return _finding(first, UNKNOWN_KIND, message, ("kind",), severity=Severity.UNDECIDED, hints=hints)
 
 
