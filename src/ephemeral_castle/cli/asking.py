@@ -6,7 +6,7 @@ The treasury gets one test object, which is removed again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,12 @@ from ephemeral_castle.cli.worlds import Opened, is_root, open_world, served, sta
 from ephemeral_castle.engine import preflight
 from ephemeral_castle.engine.context import Shared, StepContext
 from ephemeral_castle.engine.own import OwnDriver
-from ephemeral_castle.errors import CastleError, Permanent, Refused
+from ephemeral_castle.errors import CastleError, NotFound, Permanent, Refused
 from ephemeral_castle.journal.record import RecordStore
 from ephemeral_castle.model.castle import Castle, Layer, Role, Site, Verb
 from ephemeral_castle.model.record import Record
 from ephemeral_castle.spi.driver import Check
-from ephemeral_castle.spi.kubernetes import Cluster
+from ephemeral_castle.spi.kubernetes import Cluster, Manifest
 
 REPOSITORY = "repository"
 CLUSTERS = ("postgres-operator.crunchydata.com/v1beta1", "PostgresCluster")
@@ -113,14 +113,28 @@ async def _repository(castle: Castle, opened: Opened, told: _Told, *, tree: bool
 
 
 async def _living(shared: Shared, own: StepContext, told: _Told) -> list[Check]:
-    """Which databases of an operator stand: advice for a living one must not be that for one that is to be born."""
+    """Which databases of an operator stand: advice for a living one must not be that for one that is to be born.
+
+    A cluster that cannot be seen is no finding here: it may be what a rebirth is for, and its layer says so itself.
+    """
     if not shared.foundations or not shared.record.site:
         return []
-    cluster: Cluster = await own.cluster(old=True)
-    found = await cluster.list(*CLUSTERS)
-    kind = CLUSTERS[1]
+    api, kind = CLUSTERS
+    try:
+        cluster: Cluster = await own.cluster(old=True)
+        found = await _listed(cluster, api, kind)
+    except CastleError:
+        return []
     told.living = frozenset(f"{kind} {each['metadata']['namespace']}/{each['metadata']['name']}" for each in found)
     return []
+
+
+async def _listed(cluster: Cluster, api: str, kind: str) -> Sequence[Manifest]:
+    """All objects of a kind; none where the server does not know it."""
+    try:
+        return await cluster.list(api, kind)
+    except NotFound:
+        return ()
 
 
 async def _standing(shared: Shared, record: Record) -> list[Check]:

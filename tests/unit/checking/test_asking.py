@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -16,9 +17,11 @@ from ephemeral_castle.errors import Denied, Unreachable
 from ephemeral_castle.journal.record import RecordStore
 from ephemeral_castle.model.castle import Castle, Layer, Repository, Role, Site, Treasury
 from ephemeral_castle.model.record import Record
+from ephemeral_castle.spi.kubernetes import ClusterAccess, Ref
 from ephemeral_castle.spi.secret import Secret
 from ephemeral_castle.world.simulated import ManualClock, MemoryObjects, MemorySecrets, MemorySource, SimulatedWorld
 from ephemeral_castle.world.simulated_names import MemoryZone
+from tests.guarded import GuardedCluster
 
 OPTIONS = {"server": "ns", "zone": "castle.example", "key": "dns/tsig", "records": {"blog": "edge"}}
 SITE = Site("home", (Layer("names", Role.GATES, "rfc2136", (), OPTIONS),))
@@ -60,8 +63,8 @@ class Stage:
         record = Record("c0ffee", "c", "age1toy", 1, site="home", computer="computer-1")
         asyncio.run(RecordStore(self.objects, "age1toy").create(record))
 
-    def ask(self, *, tree: bool = False) -> Heard:
-        heard = asyncio.run(asking.ask(CASTLE, SITE, tree=tree))
+    def ask(self, site: Site = SITE, *, tree: bool = False) -> Heard:
+        heard = asyncio.run(asking.ask(dataclasses.replace(CASTLE, sites={"home": site}), site, tree=tree))
         assert not any(key.startswith(preflight.FOLDER) for key in self.objects.data), "a test object is left"
         return heard
 
@@ -144,3 +147,54 @@ def test_without_root_nobody_is_asked(stage, monkeypatch):
     monkeypatch.setattr(asking, "is_root", lambda: False)
     (check,) = stage.ask().checks
     assert (check.ok, check.mend, check.data) == (None, "sudo castle check", {"seen": False})
+
+
+UID = "c0ffee00-0000-4000-8000-00000000000a"
+HOME = Site("home", (Layer("cluster", Role.FOUNDATIONS, "kubeconfig", (), {"context": "home", "uid": UID}),))
+CRD: dict[str, Any] = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "postgresclusters.postgres-operator.crunchydata.com"},
+    "spec": {
+        "group": "postgres-operator.crunchydata.com",
+        "names": {"kind": "PostgresCluster", "plural": "postgresclusters"},
+        "scope": "Namespaced",
+        "versions": [{"name": "v1beta1", "served": True, "storage": True}],
+    },
+}
+
+
+def cluster_of(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> GuardedCluster:
+    """A cluster that stands under the castle."""
+    stage.stands()
+    cluster = GuardedCluster(None)
+    cluster.objects[Ref("v1", "Namespace", "kube-system")]["metadata"]["uid"] = UID
+    monkeypatch.setattr(SimulatedWorld, "kubernetes", lambda *_: cluster)
+    monkeypatch.setattr(SimulatedWorld, "kubeconfig", lambda *_: ClusterAccess("https://home:6443", "ca"))
+    return cluster
+
+
+def test_what_lives_in_the_cluster_is_known_to_the_rules(stage, monkeypatch):
+    cluster = cluster_of(stage, monkeypatch)
+    assert stage.ask(HOME).living == frozenset()
+    asyncio.run(cluster.create(CRD))
+    asyncio.run(cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tazlab"}}))
+    meta = {"name": "db", "namespace": "tazlab"}
+    asyncio.run(
+        cluster.create({"apiVersion": CRD["spec"]["group"] + "/v1beta1", "kind": "PostgresCluster", "metadata": meta})
+    )
+    heard = stage.ask(HOME)
+    assert heard.living == {"PostgresCluster tazlab/db"}
+    assert [each.title for each in heard.checks if each.section == "cluster"][:3] == ["context home", "version", "key"]
+
+
+def test_a_cluster_that_is_dead_may_be_what_a_rebirth_is_for(stage, monkeypatch):
+    cluster_of(stage, monkeypatch)
+
+    def gone(*_: Any) -> Any:
+        raise Unreachable("the API server does not answer")
+
+    monkeypatch.setattr(SimulatedWorld, "kubernetes", gone)
+    heard = stage.ask(HOME)
+    assert heard.living is None
+    assert all(each.ok is None for each in heard.checks if each.ok is not True)
