@@ -20,6 +20,7 @@ class Desk:
     open: dict[int, Cluster] = field(default_factory=dict)
     finding: asyncio.Lock = field(default_factory=asyncio.Lock)
     promise: Process | None = None
+    waited: set[int] = field(default_factory=set)  # lives whose nodes this runner has waited for
 
     async def access(self, ctx: Context, life: int) -> ClusterAccess:
         """How the API server of a life is reached; found once. Raises what `access.access` does."""

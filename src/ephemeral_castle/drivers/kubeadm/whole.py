@@ -60,6 +60,11 @@ class Dns(Part):
 class Nodes(Part):
     """Every node is ready, and so is what every node relies on."""
 
+    @property
+    def untouched(self) -> bool:
+        """As for every part; but what was waited for is looked at: not all of it may be well any more."""
+        return super().untouched and self.ctx.life not in self.desk.waited
+
     async def observe(self) -> Observation:
         """By one look at each."""
         if self.untouched:
@@ -89,6 +94,7 @@ class Nodes(Part):
             *(self._node(cluster, node.name, node.pods) for node in self.nodes),
             *(cluster.until(ref, judge, timeout=self.options.timeout, title=str(ref)) for ref in (PROXY, DNS)),
         )
+        self.desk.waited.add(self.ctx.life)
         return await self._seen()
 
     @staticmethod

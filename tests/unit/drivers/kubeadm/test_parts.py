@@ -373,6 +373,19 @@ async def test_a_node_that_keeps_another_range_is_not_called_ready() -> None:
     assert (found.state, found.detail) == (NOT_REACHED, "edge does not show its range of pods")
 
 
+async def test_nodes_that_were_waited_for_are_looked_at_and_no_longer_called_new() -> None:
+    """The API server died between the wait and the look behind it: the step saw nothing but new nodes for ever."""
+    played = born()
+    well(played)
+    played.attempt = 1
+    assert (await seen(Nodes, played)).detail == "new nodes"
+    played.cluster.objects[Ref("v1", "Node", "edge")]["spec"]["podCIDR"] = "10.244.7.0/24"
+    assert (await part(Nodes, played).act()).state is NOT_REACHED
+    assert (await seen(Nodes, played)).detail == "edge does not show its range of pods"
+    played.cluster.objects[Ref("v1", "Node", "edge")]["spec"]["podCIDR"] = "10.244.2.0/24"
+    assert (await seen(Nodes, played)).state is REACHED
+
+
 async def test_another_version_on_a_living_cluster_is_refused_and_not_told_as_done() -> None:
     played = standing()
     played.cluster.gitversion = "v1.35.0"
