@@ -213,6 +213,18 @@ def test_a_controller_that_hangs_is_named_and_restarted_only_with_the_word_of_a_
 # --- machines, and the API server
 
 
+@pytest.mark.parametrize("machine", ["data", "control"])
+def test_a_machine_that_is_rebooted_in_the_middle_of_a_raise_is_waited_for(castle: WalledCastle, machine: str) -> None:
+    life = castle.life()
+    castle.push(**WEB, rebooted=({}, {"a.yaml": config("rebooted", by=machine)}))
+    run = castle.begin("raise")
+    run.until(Moment("gitops.units", STARTED, later=0.5))
+    castle.reboots(machine, life)
+    run.ends_well()
+    assert castle.kubectl("get", "configmap", "rebooted", "-o", "jsonpath={.data.by}") == machine
+    well(castle)
+
+
 @pytest.mark.parametrize(
     ("machine", "moment"),
     [
