@@ -6,7 +6,7 @@ import hashlib
 import secrets
 
 from ephemeral_castle.drivers.postgres.part import Part
-from ephemeral_castle.drivers.postgres.whereabouts import folder
+from ephemeral_castle.drivers.postgres.whereabouts import SHARED, folder, shared
 from ephemeral_castle.errors import Permanent
 from ephemeral_castle.model.castle import Verb
 from ephemeral_castle.postgres.bouncer import PgBouncer, PoolMode, render_pgbouncer, render_userlist
@@ -62,7 +62,9 @@ async def identity(part: Part, kind: str, life: int) -> tuple[str, Secret]:
         if found is None:
             raise Permanent(f"life {life} has no writer identity", hints=["castle raise"])
         return f"castle-{record.id[:8]}-{life}", found
-    return f"castle-{record.id[:8]}-{kind}", await secret(part, kind)
+    # A repository that was adopted lies in a folder of its own: what may read all others may not read there.
+    whose = kind if shared(part.ctx.layer) else f"{part.layer}-{kind}"
+    return f"castle-{record.id[:8]}-{whose}", await secret(part, kind if whose == kind else f"{part.layer}/{kind}")
 
 
 async def admit(part: Part, access: Access) -> None:
@@ -75,8 +77,9 @@ async def admit(part: Part, access: Access) -> None:
         has, mint = identities.may_read, identities.mint_reader
     else:
         has, mint = identities.may_keep, identities.mint_keeper
-    if not await has(name):
-        await mint(name, value.reveal())
+    lies = SHARED if shared(part.ctx.layer) else folder(part.ctx.layer)
+    if not await has(name, lies):
+        await mint(name, value.reveal(), lies)
 
 
 def reached(part: Part, access: Access) -> tuple[str, int]:

@@ -17,12 +17,18 @@ if TYPE_CHECKING:
     from ephemeral_castle.model.castle import Layer
     from ephemeral_castle.spi.driver import Context
 
+SHARED = "pgbackrest"  # folder of the repositories
 UID, STAYS, SITE = "cluster_uid", "cluster_stays", "site"  # keys of the lineage
 
 
 def folder(layer: Layer) -> str:
     """The folder of a database's repository below the treasury's prefix; one that was adopted may lie elsewhere."""
-    return str(layer.options.get("repository") or f"pgbackrest/{layer.id}")
+    return str(layer.options.get("repository") or f"{SHARED}/{layer.id}")
+
+
+def shared(layer: Layer) -> bool:
+    """Whether its repository lies with those of the castle's other databases, which one account reads."""
+    return folder(layer).startswith(f"{SHARED}/")
 
 
 async def told(ctx: Context) -> Mapping[str, Any]:

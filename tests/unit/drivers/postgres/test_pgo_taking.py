@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from ephemeral_castle.drivers.postgres.configuration import admit
 from ephemeral_castle.drivers.postgres.pgo.clearing import Clear, Listing
 from ephemeral_castle.drivers.postgres.pgo.taking import Lock, Survey
 from ephemeral_castle.errors import Refused
 from ephemeral_castle.model.castle import Verb
+from ephemeral_castle.postgres.config import Access
 from ephemeral_castle.spi.kubernetes import Manifest, Ref
 from ephemeral_castle.spi.secret import Secret
 from ephemeral_castle.world.simulated_kubernetes import MemoryCluster
@@ -227,3 +229,27 @@ async def test_without_pgbouncer_its_server_is_the_door() -> None:
     home = place(board, lineage=KNOWN)
     assert await home.state(pooler=True) == "running"
     assert (await home.door()).port == 5432
+
+
+@pytest.mark.parametrize(
+    ("repository", "account", "lies"),
+    [("", "castle-c0ffee00-reader", "pgbackrest"), ("repo1", "castle-c0ffee00-database-reader", "repo1")],
+)
+async def test_a_repository_of_its_own_folder_was_closed_to_the_reader(
+    repository: str, account: str, lies: str
+) -> None:
+    """The account that reads the castle's other repositories may read nothing there."""
+    made: list[tuple[str, str]] = []
+
+    class Accounts:
+        async def may_read(self, *_: str) -> bool:
+            return False
+
+        async def mint_reader(self, name: str, _: str, folder: str) -> None:
+            made.append((name, folder))
+
+    survey = raising(there(living()))
+    survey.ctx.layer.options = {"repository": repository}
+    survey.ctx.world.identities = Accounts()
+    await admit(survey, Access.READER)
+    assert made == [(account, lies)]
