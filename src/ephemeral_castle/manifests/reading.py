@@ -15,7 +15,7 @@ from ephemeral_castle.manifests.load import Fault
 from ephemeral_castle.manifests.ports import Ports
 from ephemeral_castle.manifests.repository import Object, Repository, Unit
 from ephemeral_castle.manifests.substituting import told
-from ephemeral_castle.manifests.substitution import Trouble, disabled, substitute
+from ephemeral_castle.manifests.substitution import Trouble, Variables, disabled, substitute
 from ephemeral_castle.manifests.tree import Map, copied, text
 from ephemeral_castle.manifests.unrendered import elsewhere, held, spaced
 from ephemeral_castle.model.finding import Finding, Mark, Severity
@@ -147,9 +147,9 @@ class _Reading:
         try:
             rendered = renderer.render(renderer.define(directory, Mark(directory)))
         except Broken as error:
-            self._broken(renderer.rendered.faults or [error], directory, "")
+            self._broken(renderer.rendered.faults or [error], directory)
         except NotRendered as error:
-            self._elsewhere(error, directory, "")
+            self._elsewhere(error, directory)
         else:
             self._keep(rendered, directory)
             for each in rendered.resources:
@@ -172,28 +172,32 @@ class _Reading:
         if key in self.applied:
             return
         self.applied.add(key)
-        name = f"{unit.object.namespace}/{unit.object.name}"
         renderer = Renderer(self.sources, restricted=False)
-        mark = spec.at.get("path", spec.begin) if isinstance(spec, Map) else unit.object.mark
         try:
-            rendered = renderer.render(self._overlay(renderer, unit, path, mark))
+            rendered = renderer.render(self._overlay(renderer, unit, path, _path_mark(unit)))
         except Broken as error:
-            self._broken(renderer.rendered.faults or [error], path, name, unit)
+            self._broken(renderer.rendered.faults or [error], path, unit, variables)
         except NotRendered as error:
-            self._elsewhere(error, path, name)
+            self._elsewhere(error, path, unit, variables)
         else:
             self._keep(rendered, path)
             for each in rendered.resources:
-                manifest, troubles = each.manifest, list[Trouble]()
-                if variables is not None and not disabled(manifest):
-                    manifest, troubles = substitute(manifest, variables)
-                flux.common_metadata(manifest, unit.object)
-                own = each.chain[1:] if each.chain[:1] == (mark,) else each.chain  # Flux' own list of a directory
-                made = Object(manifest, (*unit.object.chain, mark, *own), path, name)
-                for trouble in troubles:
-                    self._fault(told(trouble, made, unit.object))
-                self._add(made)
+                self._filled(each.manifest, each.chain, unit, variables)
         self.used |= renderer.rendered.used
+
+    def _filled(self, manifest: Map, chain: tuple[Mark, ...], unit: Unit, variables: Variables | None) -> None:
+        """Adds an object of a unit as Flux applies it."""
+        troubles = list[Trouble]()
+        if variables is not None and not disabled(manifest):
+            manifest, troubles = substitute(manifest, variables)
+        flux.common_metadata(manifest, unit.object)
+        mark = _path_mark(unit)
+        own = chain[1:] if chain[:1] == (mark,) else chain  # Flux' own list of a directory
+        name = f"{unit.object.namespace}/{unit.object.name}"
+        made = Object(manifest, (*unit.object.chain, mark, *own), _directory(unit), name)
+        for trouble in troubles:
+            self._fault(told(trouble, made, unit.object))
+        self._add(made)
 
     def _overlay(self, renderer: Renderer, unit: Unit, path: str, mark: Mark) -> Definition:
         has_one = any(self.files.is_file(f"{path}/{name}".lstrip("/")) for name in NAMES)
@@ -290,31 +294,40 @@ class _Reading:
             elif not flux.is_unit(each.manifest):  # those were added ahead
                 self._add(each)
 
-    def _broken(self, errors: Sequence[Broken], directory: str, unit: str, of: Unit | None = None) -> None:
-        subject = of.object.subject if of else ""
+    def _broken(
+        self, errors: Sequence[Broken], directory: str, unit: Unit | None = None, variables: Variables | None = None
+    ) -> None:
+        subject = unit.object.subject if unit else ""
         for error in errors:
             hints = tuple(filter(None, (error.hint,)))
             self._fault(Finding("kustomization", Severity.ERROR, error.message, error.mark, hints, error.says, subject))
-        self._raw(directory, unit)
+        self._raw(directory, unit, variables)
 
-    def _elsewhere(self, error: NotRendered, directory: str, unit: str) -> None:
+    def _elsewhere(
+        self, error: NotRendered, directory: str, unit: Unit | None = None, variables: Variables | None = None
+    ) -> None:
         finding, objects = elsewhere(error, directory, self.sources, None if unit else self.ports.kubectl)
         self._fault(finding)
         if objects is None:
-            self._raw(directory, unit)
+            self._raw(directory, unit, variables)
             return
         for each in objects:
             self._add(replace(each, root=directory))
         self.used |= {path for path, _ in held(directory, self.sources)}
 
-    def _raw(self, directory: str, unit: str) -> None:
+    def _raw(self, directory: str, unit: Unit | None, variables: Variables | None) -> None:
         """The objects of a kustomization as they are written: what is wrong with each is worth knowing all the same."""
         for path, chain in held(directory, self.sources):
             self.used.add(path)
             for value, mark in self.sources.documents(path).roots:
                 for each, _ in looking.items(value, mark):
-                    if looking.is_object(each):
-                        self._add(Object(spaced(copied(each), chain, self.sources), chain, directory, unit))
+                    if not looking.is_object(each):
+                        continue
+                    manifest = spaced(copied(each), chain, self.sources)
+                    if unit:
+                        self._filled(manifest, chain, unit, variables)
+                    else:
+                        self._add(Object(manifest, chain, directory))
 
     def _yaml_faults(self) -> None:
         for (path, _), parsed in self.sources.parsed.items():
@@ -340,6 +353,12 @@ def _told(path: str, fault: Fault) -> Finding:
 
 def _directory(unit: Unit) -> str:
     return "" if unit.path == "." else unit.path
+
+
+def _path_mark(unit: Unit) -> Mark:
+    """The line of a unit that says what it applies."""
+    spec = unit.object.manifest.get("spec")
+    return spec.at.get("path", spec.begin) if isinstance(spec, Map) else unit.object.mark
 
 
 def _inside(unit: Unit, taken: set[str]) -> bool:

@@ -311,6 +311,18 @@ def test_what_is_wrong_with_a_root_is_told_and_its_objects_are_read_as_they_are(
     assert found.orphans == ()
 
 
+def test_what_a_broken_unit_holds_is_filled_in_all_the_same() -> None:
+    """`replicas: ${REPLICAS}` of a unit with a file too few was taken for a text where a number belongs."""
+    build = "  postBuild: {substitute: {DOMAIN: lab.example}}\n"
+    found = of({
+        "units.yaml": unit("apps", "./apps", build), "apps/kustomization.yaml": "resources: [web.yaml, gone.yaml]\n",
+        "apps/web.yaml": WEB,
+    })  # fmt: skip
+    [web] = [each for each in found.objects if each.name == "web"]
+    assert web.manifest["data"] == {"host": "a.lab.example"}
+    assert web.unit == "flux-system/apps"
+
+
 def test_a_syntax_error_is_told_once_however_many_hold_the_file() -> None:
     found = of({
         "a/kustomization.yaml": "resources: [../c]\n", "b/kustomization.yaml": "resources: [../c]\n",

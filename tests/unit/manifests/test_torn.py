@@ -1,5 +1,7 @@
 """When a fault of one file leaves open whether something is made, and when it does not."""
 
+from ephemeral_castle.manifests import reading
+from ephemeral_castle.manifests.files import Memory
 from ephemeral_castle.manifests.load import read
 from ephemeral_castle.manifests.repository import Object, Repository, Unit
 from ephemeral_castle.manifests.rules import RULES, find
@@ -48,6 +50,14 @@ def test_a_word_that_is_cut_short_is_near() -> None:
     assert meant("letsencrypt-production", ["letsencrypt-prod", "letsencrypt-staging"]) == "letsencrypt-prod"
 
 
+def test_a_longer_name_is_meant_where_it_is_sure_that_there_is_no_shorter_one() -> None:
+    store = "---\napiVersion: external-secrets.io/v1\nkind: ClusterSecretStore\nmetadata: {name: vault-lab}\nspec: {}\n"
+    objects = tuple(Object(each.manifest) for each in read(OBJECTS + store, "apps/all.yaml")[0])
+    rules = [each for each in RULES if each.id == "secret-store-missing"]
+    [found] = find(Repository(objects, (Unit(objects[0], "apps"),)), Setting(), rules)
+    assert found.hints[0] == "did you mean `vault-lab`?"
+
+
 def severities(texts: dict[str, str], fault: str) -> dict[str, Severity]:
     """How bad the missing names are, in a repository with a fault in a file."""
     objects = tuple(Object(each.manifest) for each in read(OBJECTS, "apps/all.yaml")[0])
@@ -55,3 +65,16 @@ def severities(texts: dict[str, str], fault: str) -> dict[str, Severity]:
     repository = Repository(objects, (Unit(objects[0], "apps"),), faults, texts=texts)
     rules = [each for each in RULES if each.id in ("secret-store-missing", "namespace-missing", "source-missing")]
     return {each.rule: each.severity for each in find(repository, Setting(), rules)}
+
+
+def test_a_forgotten_file_is_named_as_its_kustomization_would_name_it() -> None:
+    config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+    files = {"configs/kustomization.yaml": "resources: [b.yaml]\n", "configs/b.yaml": config.replace("a}", "b}")}
+    repository = reading.read(Memory({**files, "configs/more/a.yaml": config}))
+    [found] = find(repository, Setting(), [each for each in RULES if each.id == "orphan-file"])
+    assert found.hints == ("add `more/a.yaml` to the `resources` of configs/kustomization.yaml; or delete it",)
+
+
+def test_a_slip_in_the_name_of_a_file_is_seen() -> None:
+    repository = reading.read(Memory({"kustomization.yaml": "resources: [ingres.yaml]\n", "ingress.yaml": "a: b\n"}))
+    assert [each.hints for each in repository.faults] == [("there is `ingress.yaml`",)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from ephemeral_castle.manifests.files import Unreadable, joined, within
@@ -171,12 +172,13 @@ class Renderer:
         return self.define(full, mark)
 
     def _near(self, path: str) -> str:
-        """The file that was probably meant: of another ending, or another case."""
+        """The file that was probably meant: of another ending, another case, or with a slip."""
         directory, _, name = path.rpartition("/")
         stem, _, ending = name.rpartition(".")
         names = [each.rstrip("/") for each in self.sources.files.list(directory)]
         others = {f"{stem}.yaml", f"{stem}.yml", f"{stem}.json", stem} if ending in ("yaml", "yml", "json") else set()
         close = [each for each in names if each.lower() == name.lower() or each in others]
+        close = close or get_close_matches(name, names, 1, 0.8)
         return f"there is `{close[0]}`" if close else ""
 
     def _transform(self, kust: Definition, resources: Resources) -> None:

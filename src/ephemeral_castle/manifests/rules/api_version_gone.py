@@ -34,7 +34,8 @@ def _fault(repository: Repository, setting: Setting, thing: Object, old: Retired
         message = f"`{thing.api}` of {thing.kind} is served {until}"
     else:
         message = f"`{thing.api}` of {thing.kind} is not served any more: gone with {name} {_said(old.gone)}"
-        message += f", and {_said(have)} is installed" if have else ""
+        here = "is what is checked for" if old.component == "kubernetes" else "is installed here"
+        message += f", and {_said(have)} {here}" if have else ""
     change = f"write `{old.successor}`" if old.successor else "nothing succeeds it"
     says = f'no matches for kind "{thing.kind}" in version "{thing.api}"' if severity is ERROR else ""
     hint = f"{change}; {old.other}" if old.other else change

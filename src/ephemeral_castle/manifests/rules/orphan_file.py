@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ephemeral_castle.manifests.kustomize.definition import NAMES
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules.fields import WARNING, fault
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
@@ -20,8 +21,21 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
     for file, objects in files.items():
         more = f" and {len(objects) - 1} more" if len(objects) > 1 else ""
         message = f"no kustomization holds this file: nobody applies {objects[0].subject}{more}"
-        hints = (f"add it to the `resources` of the kustomization above it: {file.rpartition('/')[2]}; or delete it",)
+        above = _above(repository, file)
+        entry = file.removeprefix(above.rpartition("/")[0]).lstrip("/")
+        hints = (f"add `{entry}` to the `resources` of {above or 'the kustomization above it'}; or delete it",)
         yield fault(ID, WARNING, objects[0], (), message, hints=hints)
+
+
+def _above(repository: Repository, file: str) -> str:
+    """The nearest kustomization above a file; "" where its text is not known."""
+    directory = file
+    while directory:
+        directory = directory.rpartition("/")[0]
+        for name in NAMES:
+            if (path := f"{directory}/{name}".lstrip("/")) in repository.texts:
+                return path
+    return ""
 
 
 RULE = Rule(

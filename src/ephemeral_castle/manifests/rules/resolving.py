@@ -77,8 +77,8 @@ class Index:
             return Answer(Verdict.UNDECIDED, "it is the source of this very repository, and made with Flux")
         if isinstance(wanted.name, Undecided) or "$" in wanted.name:
             return Answer(Verdict.UNDECIDED, "its name is not known before variables are put in")
-        near = self._near(wanted)
         why = self._why_not(wanted)
+        near = self._near(wanted, sure=not why)
         return Answer(Verdict.UNDECIDED if why else Verdict.MISSING, why, near)
 
     def _take(self, thing: Object) -> None:
@@ -108,13 +108,15 @@ class Index:
         subject = f"{wanted.kind} {wanted.namespace}/{wanted.name}"
         return subject in self.setting.brought or f"{wanted.kind} {wanted.name}" in self.setting.brought
 
-    def _near(self, wanted: Reference) -> str:
+    def _near(self, wanted: Reference, *, sure: bool) -> str:
+        """The name that was perhaps meant; one without its last word only where it is sure that there is none."""
         there = [
             name
             for (kind, name), spaces in self.made.items()
             if kind == wanted.kind and (not wanted.namespace or kind in UNSCOPED or wanted.namespace in spaces)
         ]
-        return meant(wanted.name, there)
+        longer = (name for name in sorted(there) if sure and name.startswith(f"{wanted.name}-"))
+        return meant(wanted.name, there) or next(longer, "")
 
     def _why_not(self, wanted: Reference) -> str:
         """Why nobody can know whether it is made; "" where the repository tells."""
