@@ -9,7 +9,7 @@ from ephemeral_castle.cli.checking.reading import Seen
 from ephemeral_castle.manifests import rules
 from ephemeral_castle.manifests.repository import Repository
 from ephemeral_castle.manifests.rules.rule import Setting
-from ephemeral_castle.model.finding import Finding, Mark
+from ephemeral_castle.model.finding import Finding, Mark, Severity
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,21 @@ STAGES: tuple[Stage, ...] = (files, schemas, experience)
 
 
 def look(seen: Seen, situation: Situation) -> Iterator[Finding]:
-    """All findings of all stages, told from where the person stands."""
-    for stage in STAGES:
-        for finding in stage(seen.repository, situation):
-            if situation.asks(finding.rule):
-                yield from_here(finding, seen.prefix)
+    """All findings of all stages, told from where the person stands; a mistake that two stages find is told once."""
+    found = [each for stage in STAGES for each in stage(seen.repository, situation) if situation.asks(each.rule)]
+    known = {_fault(each) for each in found if not _by_schema(each) and each.severity is Severity.ERROR and each.path}
+    for finding in dict.fromkeys(found):
+        if not _by_schema(finding) or _fault(finding) not in known:
+            yield from_here(finding, seen.prefix)
+
+
+def _by_schema(finding: Finding) -> bool:
+    """Whether it says no more than the API server would."""
+    return finding.rule.startswith("schema-")
+
+
+def _fault(finding: Finding) -> tuple[Mark, str, str]:
+    return finding.mark, finding.subject, finding.path
 
 
 def from_here(finding: Finding, prefix: str) -> Finding:
