@@ -92,10 +92,21 @@ def operations(resources: Resources, patch: Patch, *, remember: bool) -> bool:
     for each in chosen:
         if remember:
             each.remember()
+        _with_annotations(each)
         jsonpatch.apply(each.manifest, patch.documents[0][0])
+        if not isinstance(each.meta.get("annotations"), Map):
+            each.meta.drop("annotations")
         each.shared = []  # kustomize writes the object anew there
     resources.reindex()
     return bool(chosen)
+
+
+def _with_annotations(resource: Resource) -> None:
+    """Makes annotations where there are none: kustomize keeps its own notes there, and operations find them."""
+    noted = resource.earlier or resource.prefixes or resource.suffixes or resource.hashed or resource.behavior
+    if noted and resource.meta.get("annotations") is None:
+        begin = resource.meta.begin
+        resource.meta.put("annotations", Map(begin), begin)
 
 
 def one(resources: Resources, value: Map, mark: Mark, options: Map, name: str = "") -> None:

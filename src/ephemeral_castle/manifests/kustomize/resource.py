@@ -101,8 +101,15 @@ class Resource:
         return self.earlier_ids[0] if self.earlier else self.id
 
     def remember(self) -> None:
-        """Keeps its present identity, before it is renamed."""
+        """Keeps its present identity, before it is renamed.
+
+        Raises:
+            Broken: a patch took its name; kustomize panics.
+        """
         now = self.id
+        if not now.name or not now.kind:
+            says = "number of previous names, number of previous namespaces, number of previous kinds not equal"
+            raise Broken("this object has lost its name, or its kind, by a patch", self.manifest.begin, says)
         self.earlier.append((now.space, now.name, now.kind))
 
     def settle(self) -> None:

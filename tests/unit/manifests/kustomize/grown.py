@@ -121,13 +121,39 @@ KUSTOMIZATION = st.fixed_dictionaries({}, optional={
 })  # fmt: skip
 
 
+PATHS = st.sampled_from(
+    ["/metadata/labels", "/metadata/labels/a", "/metadata/annotations", "/spec/replicas", "/spec/ports/0", "/spec/ports/-",
+     "/spec/template/spec/containers/0/image", "/spec/template/spec/containers/-", "/metadata/name", "/spec/a", "/rules/0"]
+)  # fmt: skip
+OPERATION = st.one_of(
+    st.fixed_dictionaries({"op": st.sampled_from(["add", "replace"]), "path": PATHS,
+                           "value": st.sampled_from([{"a": "b"}, "text", 2, [{"x": 1}]])}),
+    st.fixed_dictionaries({"op": st.just("remove"), "path": PATHS}),
+    st.fixed_dictionaries({"op": st.sampled_from(["copy", "move"]), "from": PATHS, "path": PATHS}),
+)  # fmt: skip
+FIELDS = st.sampled_from(
+    ["metadata.name", "metadata.labels.a", "spec.replicas", "spec.template.spec.containers.0.image", "metadata.annotations.a",
+     "spec.template.spec.containers.[name=one].image", "spec.template.spec.containers.*.image", "spec.selector"]
+)  # fmt: skip
+TARGETS = st.fixed_dictionaries({}, optional={"kind": st.sampled_from(["Deployment", "Service", ".*"]), "name": NAMES})
+OPTIONS = st.fixed_dictionaries({}, optional={"create": st.booleans(), "delimiter": st.sampled_from([":", "-"]),
+                                              "index": st.integers(-1, 2)})  # fmt: skip
+REPLACEMENT = st.fixed_dictionaries({
+    "source": st.fixed_dictionaries({"kind": st.sampled_from(["Deployment", "Service", "StatefulSet"])},
+                                    optional={"fieldPath": FIELDS, "name": NAMES}),
+    "targets": st.lists(st.fixed_dictionaries({"select": TARGETS, "fieldPaths": st.lists(FIELDS, min_size=1, max_size=2)},
+                                              optional={"options": OPTIONS, "reject": st.lists(TARGETS, max_size=1)}),
+                        min_size=1, max_size=2),
+})  # fmt: skip
+
+
 @st.composite
 def trees(draw: st.DrawFn) -> Tree:
     """A base with objects, perhaps an overlay, and a patch that may fit."""
     objects = draw(OBJECTS)
     tree: Tree = {"base/objects.yaml": "---\n".join(f"{json.dumps(each)}\n" for each in objects)}
     tree["base/kustomization.yaml"] = json.dumps({"resources": ["objects.yaml"], **draw(KUSTOMIZATION)})
-    over = {"resources": ["base"], **draw(KUSTOMIZATION)}
+    over: dict[str, Any] = {"resources": ["base"], **draw(KUSTOMIZATION)}
     if draw(st.booleans()):
         over.pop("configMapGenerator", None)
         over.pop("secretGenerator", None)
@@ -138,5 +164,14 @@ def trees(draw: st.DrawFn) -> Tree:
             patch = {**patch, "kind": objects[0]["kind"], "apiVersion": objects[0]["apiVersion"]}
         target = draw(st.sampled_from([None, {"kind": "Deployment|Thing"}, {"name": "web"}, {"labelSelector": "a=1"}]))
         over["patches"] = [{"patch": json.dumps(patch), **({"target": target} if target else {})}]
+    if draw(st.booleans()):
+        operations = draw(st.lists(OPERATION, min_size=1, max_size=2))
+        over.setdefault("patches", []).append({"patch": json.dumps(operations), "target": draw(TARGETS)})
+    if draw(st.booleans()):
+        over["replacements"] = draw(st.lists(REPLACEMENT, max_size=2))
+    if draw(st.booleans()):
+        over["components"] = ["part"]
+        part = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component", **draw(KUSTOMIZATION)}
+        tree["part/kustomization.yaml"] = json.dumps({"namePrefix": "c-", **part})
     tree["kustomization.yaml"] = json.dumps(over)
     return tree

@@ -253,6 +253,14 @@ GOOD: dict[str, Tree] = {
     ),
     "old single env": tree("configMapGenerator:\n- name: settings\n  env: e.env\n", **{"e.env": "A=ü\u2028<b>\n"}),
     "json patch": tree("patches:\n- path: p.yaml\n  target: {kind: Deployment, name: web}\n", p=SET_IMAGE),
+    "json patch of annotations that are not there": tree(
+        "patches:\n- path: p.yaml\n  target: {kind: Service}\n- path: q.yaml\n  target: {kind: Thing}\n",
+        p="- {op: add, path: /metadata/annotations/a.b~1c, value: d}\n",
+        q="- {op: add, path: /metadata/annotations, value: text}\n",
+    ),
+    "json patch that removes annotations that are not there": tree(
+        "patches:\n- path: p.yaml\n  target: {kind: Service}\n", p="- {op: remove, path: /metadata/annotations}\n"
+    ),
     "json patch that replaces nothing": tree(
         "patches:\n- path: p.yaml\n  target: {kind: Service}\n",
         p="- {op: replace, path: /spec/nothing, value: 1}\n- {op: copy, from: /spec/none, path: /spec/more}\n"),
