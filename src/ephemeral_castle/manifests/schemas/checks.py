@@ -66,6 +66,7 @@ class Node:
         "nullable",
         "number",
         "only",
+        "plain",
         "properties",
         "required",
         "schema",
@@ -93,6 +94,9 @@ class Node:
         self.limits = any(
             schema.get(each) is not None for each in ("minProperties", "maxProperties", "minItems", "maxItems")
         )
+        bare = not (self.format or self.enum or self.string or self.junctors)
+        # The class whose values this node takes without another question; maps pass them over.
+        self.plain: type | None = {"string": str, "boolean": bool}.get(self.only) if bare else None
         self._parts: dict[str, Node] = {}
         self._others: Node | None = None
         self._item: Node | None = None
@@ -115,7 +119,8 @@ class Node:
             if self.string is not None:
                 faults += self.string(value)
         elif what == "object":
-            self._listed(value, faults)
+            if self.enum is not None:
+                self._listed(value, faults)
             self._map(value, faults)
             return faults or None
         elif what == "array":
@@ -187,7 +192,7 @@ class Node:
             self._counted(len(value), "Properties", "properties", faults)
         for key, each in value.items():
             part = parts.get(key) or self.part(key)
-            if part is not None:
+            if part is not None and part.plain is not each.__class__:
                 found = part(each)
                 if found:
                     for fault in found:
@@ -205,7 +210,10 @@ class Node:
     def _list(self, value: Sequence[Any], faults: list[Fault]) -> None:
         item = self._items()
         if item is not None:
+            plain = item.plain
             for at, each in enumerate(value):
+                if plain is each.__class__:
+                    continue
                 found = item(each)
                 if found:
                     for fault in found:

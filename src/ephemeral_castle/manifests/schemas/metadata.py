@@ -128,9 +128,11 @@ def faults(
         out += [_bad("name", name, each) for each in rule(name, False)]
     elif not begins:
         out.append(Fault(REQUIRED, detail="name or generateName is required", steps=["name"]))
-    out += _namespace(found.get("namespace") or "", namespaced=namespaced)
-    for check in (_labels, _annotations, _owners, _finalizers):
-        out += check(found)
+    if namespaced and (namespace := found.get("namespace")):  # of others the server takes it away
+        out += [_bad("namespace", namespace, each) for each in names.dns1123_label(namespace)]
+    for key, check in _CHECKS.items():
+        if found.get(key):
+            out += check(found)
     for fault in out:
         fault.dotted = False
         fault.steps += reversed(base)
@@ -139,14 +141,6 @@ def faults(
 
 def _bad(key: str, value: Any, detail: str) -> Fault:
     return Fault(INVALID, value, detail, [key])
-
-
-def _namespace(namespace: str, *, namespaced: bool) -> list[Fault]:
-    if not namespace:
-        return []
-    if not namespaced:
-        return []  # the server takes it away
-    return [_bad("namespace", namespace, each) for each in names.dns1123_label(namespace)]
 
 
 def _labels(found: Mapping[str, Any]) -> Iterator[Fault]:
@@ -201,3 +195,11 @@ def _finalizers(found: Mapping[str, Any]) -> Iterator[Fault]:
         yield from (_bad("finalizers", each, says) for says in names.qualified(each))
     if {"orphan", "foregroundDeletion"} <= set(finalizers):
         yield _bad("finalizers", finalizers, "finalizer orphan and foregroundDeletion cannot be both set")
+
+
+_CHECKS: Final = {
+    "labels": _labels,
+    "annotations": _annotations,
+    "ownerReferences": _owners,
+    "finalizers": _finalizers,
+}
