@@ -45,6 +45,15 @@ def test_the_list_names_kinds_and_what_is_not_in_the_cache(run, tmp_path, monkey
     assert "(not in the cache)" in run("schemas").stdout
 
 
+def test_what_is_pinned_and_not_in_the_cache_is_undecided_and_not_taken_for_unserved(run, tmp_path, monkeypatch):
+    run("schemas", "pull", "../operator")
+    monkeypatch.setenv("CASTLE_SCHEMAS", str(tmp_path / "other"))
+    checked = run("check", "db.yaml", "--offline", "--strict")
+    assert checked.exit_code == 13
+    assert "not in the cache" in checked.stdout
+    assert "no longer served" not in checked.stdout
+
+
 def test_a_pull_without_sources_refuses_what_is_not_pinned(run, tmp_path):
     assert run("schemas", "pull").exit_code != 0
     run("schemas", "pull", "../operator")

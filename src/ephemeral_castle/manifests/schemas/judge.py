@@ -44,13 +44,20 @@ def judge(objects: Iterable[Object], schemas: Schemas) -> Iterator[Finding]:
     unknown: dict[tuple[str, str], list[Object]] = {}
     for each in objects:
         found = schemas.find(each.api, each.kind)
-        if found is None and not schemas.served(each.group, each.kind):
+        served = schemas.served(each.group, each.kind)
+        if found is None and (not served or _version(each) in served):
             unknown.setdefault((each.api, each.kind), []).append(each)
         elif found is None or not found.served:
-            yield _unserved(each, schemas.served(each.group, each.kind))
+            yield _unserved(each, served)
         else:
             yield from _judged(each, found, schemas)
-    yield from (_unknown_kind(api, kind, found) for (api, kind), found in unknown.items())
+    for found_here in unknown.values():
+        pinned = bool(schemas.served(found_here[0].group, found_here[0].kind))
+        yield _unknown_kind(found_here, pinned=pinned)
+
+
+def _version(of: Object) -> str:
+    return of.api.rpartition("/")[2]
 
 
 def _judged(of: Object, by: Judge, schemas: Schemas) -> Iterator[Finding]:
@@ -188,11 +195,14 @@ def _deprecated(of: Object, by: Judge, others: Sequence[str]) -> Finding:
     )
 
 
-def _unknown_kind(api: str, kind: str, found: Sequence[Object]) -> Finding:
+def _unknown_kind(found: Sequence[Object], *, pinned: bool) -> Finding:
     first = found[0]
     many = f"{len(found)} objects" if len(found) > 1 else "1 object"
-    message = f"no schema is known for {kind} ({api}): {many} not looked into"
-    hints = ("castle schemas pull SOURCE, the operator's CRDs: a directory, a URL, a Go module or a cluster",)
+    why = "is pinned and not in the cache" if pinned else "is known"
+    which = "the" if pinned else "no"
+    message = f"{which} schema for {first.kind} ({first.api}) {why}: {many} not looked into"
+    pull = "castle schemas pull SOURCE, the operator's CRDs: a directory, a URL, a Go module or a cluster"
+    hints = ("castle schemas pull",) if pinned else (pull,)
     return _finding(first, UNKNOWN_KIND, message, ("kind",), severity=Severity.UNDECIDED, hints=hints)
 
 

@@ -1,5 +1,6 @@
 """Built-in kinds: OpenAPI, names, and each of the hand-written rules that are here."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -248,3 +249,10 @@ def test_a_rule_finds_what_breaks_it_and_leaves_the_rest(rule: str):
     broken, words, right = EXAMPLES[rule]
     assert any(words in each for each in judged(broken)), judged(broken)
     assert judged(right) == []
+
+
+def test_the_docs_list_every_rule_with_its_own_words():
+    page = (Path(__file__).parents[4] / "docs" / "reference" / "schemas.md").read_text()
+    for name, rule in RULES.items():
+        assert f"| `{name}` | {str(rule.__doc__).strip()} |" in page
+    assert page.count("| `") == len(RULES)
