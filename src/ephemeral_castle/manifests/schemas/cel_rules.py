@@ -23,13 +23,13 @@ from ephemeral_castle.manifests.schemas.fault import (
     Step,
 )
 
-_LITERAL: Final = re.compile(
-    r"[rRbB]{0,2}(\"\"\"(?:[^\\]|\\.)*?\"\"\"|'''(?:[^\\]|\\.)*?'''|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')", re.DOTALL
+_LITERAL: Final = (
+    r"(?s)[rRbB]{0,2}(\"\"\"(?:[^\\]|\\.)*?\"\"\"|'''(?:[^\\]|\\.)*?'''|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')"
 )
-_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SELF: Final = re.compile(r"(?<![A-Za-z0-9_.])self\b(\s*\.\s*\??\s*([A-Za-z_][A-Za-z0-9_]*)(\s*\()?)?")
-_FIELD: Final = re.compile(r"\.([^.\[\]']+)|\['((?:[^'\\]|\\.)*)'\]")
-_OLD: Final = re.compile(r"\boldSelf\b")
+_WORD: Final = r"[A-Za-z_][A-Za-z0-9_]*"
+_SELF: Final = r"(?<![A-Za-z0-9_.])self\b(\s*\.\s*\??\s*([A-Za-z_][A-Za-z0-9_]*)(\s*\()?)?"
+_FIELD: Final = r"\.([^.\[\]']+)|\['((?:[^'\\]|\\.)*)'\]"
+_OLD: Final = r"\boldSelf\b"
 _MOST_MESSAGE: Final = 5 * 1024  # bytes of a message that an expression gives
 _REASONS: Final = {each: each for each in (INVALID, FORBIDDEN, REQUIRED, DUPLICATE)}
 
@@ -171,16 +171,16 @@ class _Rule:
         self._reason = _REASONS.get(str(rule.get("reason") or ""), INVALID)
         self._kind = str(schema.get("type") or "")
         self._field = list(reversed(list(_field(str(rule.get("fieldPath") or "")))))
-        bare = _LITERAL.sub('""', self._text)
-        old = bool(_OLD.search(bare))
+        bare = re.sub(_LITERAL, '""', self._text)
+        old = bool(re.search(_OLD, bare))
         optional = bool(rule.get("optionalOldSelf"))
         # A creation has no old value: what compares with one is not evaluated.
         self.live = bool(self._text) and (optional or not old)
         self._schema, self._compiler, self._old = schema, compiler, old
-        self._words = frozenset(_WORD.findall(bare))
+        self._words = frozenset(re.findall(_WORD, bare))
         message = str(rule.get("messageExpression") or "")
         self._message_text = message
-        self.names = _named(bare) if not message else _both(bare, _LITERAL.sub('""', message))
+        self.names = _named(bare) if not message else _both(bare, re.sub(_LITERAL, '""', message))
         self._program: Program | NotEvaluableError | None = None
         self._message: Program | None = None
 
@@ -215,7 +215,7 @@ class _Rule:
 
     def _compiled(self, text: str, how: str) -> Program | NotEvaluableError:
         text = cel_values.rewritten(text)
-        words = self._words | frozenset(_WORD.findall(_LITERAL.sub('""', text)))
+        words = self._words | frozenset(re.findall(_WORD, re.sub(_LITERAL, '""', text)))
         lift = cel_values.lifted(self._schema, "self", words)
         if lift is not None:
             text = f"[{lift}].{how}(self, {text})" + ("[0]" if how == "map" else "")
@@ -246,7 +246,7 @@ class _Rule:
 def _named(bare: str) -> frozenset[str] | None:
     """The fields of `self` that an expression names; None: it uses `self` as a whole."""
     names: set[str] = set()
-    for found in _SELF.finditer(bare):
+    for found in re.finditer(_SELF, bare):
         if not found[2] or found[3]:
             return None
         names.add(found[2])
@@ -259,5 +259,5 @@ def _both(one: str, other: str) -> frozenset[str] | None:
 
 
 def _field(path: str) -> Iterator[Step]:
-    for plain, quoted in _FIELD.findall(path):
+    for plain, quoted in re.findall(_FIELD, path):
         yield plain or re.sub(r"\\(.)", r"\1", quoted)

@@ -16,31 +16,31 @@ from ephemeral_castle.manifests.schemas import durations, urls
 
 Holds = Callable[[str], bool]
 
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
-_TIME: Final = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|[+-][0-9]{2}:[0-9]{2})\Z")
-_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
-_BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})\Z")
-_MAC: Final = re.compile(
+_DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z"
+_TIME: Final = r"([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|[+-][0-9]{2}:[0-9]{2})\Z"
+_LABEL: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z"
+_BASE64: Final = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})\Z"
+_MAC: Final = (
     r"(?:[0-9a-fA-F]{2}([:-]))(?:[0-9a-fA-F]{2}\1){4}(?:(?:[0-9a-fA-F]{2}\1){2}(?:(?:[0-9a-fA-F]{2}\1){12})?)?"
     r"[0-9a-fA-F]{2}\Z|[0-9a-fA-F]{4}\.(?:[0-9a-fA-F]{4}\.)(?:(?:[0-9a-fA-F]{4}\.)(?:(?:[0-9a-fA-F]{4}\.){6})?)?"
     r"[0-9a-fA-F]{4}\Z"
 )
-_CARD: Final = re.compile(
+_CARD: Final = (
     r"(?:4[0-9]{12}(?:[0-9]{3})?|5[1-5][0-9]{14}|(222[1-9]|22[3-9][0-9]|2[3-6][0-9]{2}|27[01][0-9]|2720)[0-9]{12}"
     r"|6(?:011|5[0-9][0-9])[0-9]{12}|3[47][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11}|(?:2131|1800|35[0-9]{3})[0-9]{11}"
     r"|6[27][0-9]{14})\Z"
 )
-_SPACES: Final = re.compile(r"[\s-]+")
+_SPACES: Final = r"[\s-]+"
 
 
 def _of(pattern: str, flags: int = 0) -> Holds:
-    found = re.compile(pattern + r"\Z", flags | re.ASCII).match
-    return lambda text: found(text) is not None
+    whole = pattern + r"\Z"
+    return lambda text: re.match(whole, text, flags | re.ASCII) is not None
 
 
 def is_date(text: str) -> bool:
     """A full date of RFC 3339."""
-    if not _DATE.match(text):
+    if not re.match(_DATE, text):
         return False
     year, month, day = (int(each) for each in text.split("-"))
     try:
@@ -53,7 +53,7 @@ def is_date(text: str) -> bool:
 def is_datetime(text: str) -> bool:
     """A date and time of RFC 3339, as strictly as the server: seconds to 59, any character before a fraction."""
     day, mark, rest = text.lower().partition("t")
-    found = _TIME.match(rest.split("t")[0]) if mark and is_date(day) else None
+    found = re.match(_TIME, rest.split("t")[0]) if mark and is_date(day) else None
     return bool(found) and found[1] <= "23" and found[2] <= "59" and found[3] <= "59" if found else False
 
 
@@ -106,12 +106,12 @@ def _email(text: str) -> bool:
     local, at, domain = inner.rpartition("@")
     atom = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+"
     dotted = rf"{atom}(\.{atom})*"
-    sides = re.compile(rf'(?:{dotted}|"[^"\\\r\n]+")\Z'), re.compile(rf"(?:{dotted}|\[[^\]\s]+\])\Z")
-    return bool(at) and all(each.match(part) is not None for each, part in zip(sides, (local, domain), strict=True))
+    sides = rf'(?:{dotted}|"[^"\\\r\n]+")\Z', rf"(?:{dotted}|\[[^\]\s]+\])\Z"
+    return bool(at) and all(re.match(each, part) for each, part in zip(sides, (local, domain), strict=True))
 
 
 def _isbn10(text: str) -> bool:
-    digits = _SPACES.sub("", text)
+    digits = re.sub(_SPACES, "", text)
     if not re.match(r"(?:[0-9]{9}X|[0-9]{10})\Z", digits):
         return False
     total = sum((at + 1) * (10 if each == "X" else int(each)) for at, each in enumerate(digits))
@@ -119,15 +119,15 @@ def _isbn10(text: str) -> bool:
 
 
 def _isbn13(text: str) -> bool:
-    digits = _SPACES.sub("", text)
+    digits = re.sub(_SPACES, "", text)
     if not re.match(r"[0-9]{13}\Z", digits):
         return False
     return sum((3 if at % 2 else 1) * int(each) for at, each in enumerate(digits)) % 10 == 0
 
 
 def _card(text: str) -> bool:
-    digits = _SPACES.sub("", text)
-    if not _CARD.match(digits):
+    digits = re.sub(_SPACES, "", text)
+    if not re.match(_CARD, digits):
         return False
     total = 0
     for at, each in enumerate(reversed(digits)):
@@ -148,7 +148,7 @@ FORMATS: Final[dict[str, Holds]] = {
     "ipv4": _ipv4,
     "ipv6": _ipv6,
     "cidr": _cidr,
-    "mac": lambda text: _MAC.match(text) is not None,
+    "mac": lambda text: re.match(_MAC, text) is not None,
     "uuid": _of(rf"{_HEX}{{8}}-?{_HEX}{{4}}-?{_HEX}{{4}}-?{_HEX}{{4}}-?{_HEX}{{12}}", re.IGNORECASE),
     "uuid3": _of(rf"{_HEX}{{8}}-?{_HEX}{{4}}-?3{_HEX}{{3}}-?{_HEX}{{4}}-?{_HEX}{{12}}", re.IGNORECASE),
     "uuid4": _of(rf"{_HEX}{{8}}-?{_HEX}{{4}}-?4{_HEX}{{3}}-?[89ab]{_HEX}{{3}}-?{_HEX}{{12}}", re.IGNORECASE),
@@ -160,11 +160,11 @@ FORMATS: Final[dict[str, Holds]] = {
     "ssn": lambda text: len(text) == 11 and _of(r"\d{3}[- ]?\d{2}[- ]?\d{4}")(text),
     "hexcolor": _of(r"#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})"),
     "rgbcolor": _of(rf"rgb\({_COLOR},{_COLOR},{_COLOR}\)"),
-    "byte": lambda text: _BASE64.match(text) is not None,
+    "byte": lambda text: re.match(_BASE64, text) is not None,
     "password": lambda _: True,
     "date": is_date,
     "duration": durations.is_duration,
     "datetime": is_datetime,
-    "k8sshortname": lambda text: len(text) <= 63 and _LABEL.match(text) is not None,
-    "k8slongname": lambda text: len(text) <= 253 and all(_LABEL.match(each) for each in text.split(".")),
+    "k8sshortname": lambda text: len(text) <= 63 and re.match(_LABEL, text) is not None,
+    "k8slongname": lambda text: len(text) <= 253 and all(re.match(_LABEL, each) for each in text.split(".")),
 }

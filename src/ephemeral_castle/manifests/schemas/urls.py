@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_ESCAPE: Final = re.compile(r"%(?![0-9a-fA-F]{2})")
-_HOST: Final = re.compile(r"[A-Za-z0-9\-._~%!$&'()*+,;=:\[\]<>\"\u0080-\U0010ffff]*\Z")
-_USER: Final = re.compile(r"[A-Za-z0-9\-._:~!$&'()*+,;=%@]*\Z")
-_PORT: Final = re.compile(r"(:[0-9]*)?\Z")
+_SCHEME: Final = r"([A-Za-z][A-Za-z0-9+.-]*):"
+_ESCAPE: Final = r"%(?![0-9a-fA-F]{2})"
+_HOST: Final = r"[A-Za-z0-9\-._~%!$&'()*+,;=:\[\]<>\"\u0080-\U0010ffff]*\Z"
+_USER: Final = r"[A-Za-z0-9\-._:~!$&'()*+,;=%@]*\Z"
+_PORT: Final = r"(:[0-9]*)?\Z"
 
 
 class BadUrlError(ValueError):
@@ -67,7 +67,7 @@ def request(text: str) -> Url:
     if rest.startswith("//") and (scheme or not rest.startswith("///")):
         authority, slash, tail = rest[2:].partition("/")
         host, rest = _host(authority), slash + tail
-    if bad := _ESCAPE.search(rest):
+    if bad := re.search(_ESCAPE, rest):
         raise refuse(f'invalid URL escape "{rest[bad.start() : bad.start() + 3]}"')
     return Url(scheme, host, rest, query)
 
@@ -75,25 +75,25 @@ def request(text: str) -> Url:
 def _scheme(text: str) -> tuple[str, str]:
     if text.startswith(":"):
         raise BadUrlError(f'parse "{text}": missing protocol scheme')
-    found = _SCHEME.match(text)
+    found = re.match(_SCHEME, text)
     return (found[1].lower(), text[found.end() :]) if found else ("", text)
 
 
 def _host(authority: str) -> str:
     user, at, host = authority.rpartition("@")
-    if at and not _USER.match(user):
+    if at and not re.match(_USER, user):
         raise BadUrlError("net/url: invalid userinfo")
     if host.startswith("["):
         inner, bracket, port = host.rpartition("]")
-        if not bracket or not _PORT.match(port):
+        if not bracket or not re.match(_PORT, port):
             raise BadUrlError(f'invalid port "{port}" after host' if bracket else "missing ']' in host")
         if not re.match(r"\[[0-9a-fA-F:.]*(%25[^\]]*)?\Z", inner):
             raise BadUrlError("invalid host")
         return host
     name, colon, port = host.partition(":")
-    if colon and not _PORT.match(colon + port):
+    if colon and not re.match(_PORT, colon + port):
         raise BadUrlError(f'invalid port "{colon + port}" after host')
-    if not _HOST.match(name) or _ESCAPE.search(name) or re.search(r"%(?![89a-fA-F]|25)", name):
+    if not re.match(_HOST, name) or re.search(_ESCAPE, name) or re.search(r"%(?![89a-fA-F]|25)", name):
         raise BadUrlError("invalid character in host name")
     return unquote(host)
 
