@@ -105,6 +105,18 @@ def structural(schema: dict[str, Any], scale: str = "") -> Structural:
 @SETTINGS
 @given(SCHEMAS, DOCUMENTS)
 @example({"type": "integer", "enum": [1]}, {"metadata": {"name": "a"}, "spec": float("nan")})
+@example(
+    {
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "nullable": True,
+            "additionalProperties": {"type": "string", "nullable": True, "format": "duration"},
+        },
+        "x-kubernetes-validations": [{"rule": "has(self.a) || size(self) > 1"}],
+    },
+    {"metadata": {"name": "a"}, "spec": {"a": None, "b": {"a": None}}},
+)
 @example({"type": "number", "multipleOf": 0}, {"metadata": {"name": "a"}, "spec": 1.5})
 @example({"type": "string", "format": "duration"}, {"metadata": {"name": "a"}, "spec": ["a"]})
 def test_any_schema_judges_any_document(schema, document):

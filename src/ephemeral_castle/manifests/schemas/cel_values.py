@@ -55,17 +55,19 @@ def converter(schema: Mapping[str, Any]) -> Convert | None:
         return lambda value: float(value) if isinstance(value, int) else value
     if kind == "string":
         typed = _TYPED.get(str(schema.get("format") or ""))
-        return None if typed is None else _text(typed)
+        return None if typed is None else _guarded(str, typed)
     if kind == "array":
         item = converter(schema.get("items") or {})
-        return (lambda value: [item(each) for each in value]) if item is not None else None
+        return None if item is None else _guarded(list, lambda value: [item(each) for each in value])
     if kind != "object":
         return None
     if schema.get("properties") or schema.get("x-kubernetes-embedded-resource"):
         return _object(with_meta(schema) if schema.get("x-kubernetes-embedded-resource") else schema)
     more = schema.get("additionalProperties")
     inner = converter(more) if isinstance(more, Mapping) else None
-    return (lambda value: {key: inner(each) for key, each in value.items()}) if inner is not None else None
+    if inner is None:
+        return None
+    return _guarded(dict, lambda value: {key: inner(each) for key, each in value.items()})
 
 
 def _object(schema: Mapping[str, Any]) -> Convert | None:
@@ -82,10 +84,10 @@ def _object(schema: Mapping[str, Any]) -> Convert | None:
             name = named.get(key)
             if name is not None:
                 part = parts[key]
-                out[name] = part(each) if part is not None and each is not None else each
+                out[name] = part(each) if part is not None else each
         return out
 
-    return convert
+    return _guarded(dict, convert)
 
 
 def _whole(value: Any) -> Any:
@@ -94,10 +96,17 @@ def _whole(value: Any) -> Any:
     return value
 
 
-def _text(typed: Convert) -> Convert:
+def _guarded(wanted: type, typed: Convert) -> Convert:
+    """Converts values of one class, and null into itself.
+
+    The server lets a list through where a string with a format is wanted, and its rules then cannot read it.
+    """
+
     def convert(value: Any) -> Any:
-        if not isinstance(value, str):  # the server lets a list through where a string with a format is wanted
-            raise NotEvaluableError(f"invalid data, expected string, got {value!r}")
+        if value is None:
+            return None
+        if not isinstance(value, wanted):
+            raise NotEvaluableError(f"invalid data, expected {wanted.__name__}, got {value!r}")
         return typed(value)
 
     return convert
@@ -140,7 +149,8 @@ def lifted(schema: Mapping[str, Any], at: str, words: frozenset[str]) -> str | N
     """
     kind, form = schema.get("type"), str(schema.get("format") or "")
     if kind == "string" and form in _LIFTED:
-        return f"dyn({_LIFTED[form]}({at}))"
+        made = f"dyn({_LIFTED[form]}({at}))"
+        return f"({at} == null ? dyn(null) : {made})" if schema.get("nullable") else made
     if kind == "array" and isinstance(schema.get("items"), Mapping):
         inner = lifted(schema["items"], "each__", words)
         return f"{at}.map(each__, {inner})" if inner else None

@@ -163,3 +163,15 @@ def test_a_document_as_it_is_read_from_a_file_is_judged():
     assert [each.message for each in verdict.causes] == [
         "Invalid value: 0: spec.size in body should be greater than or equal to 1"
     ]
+
+
+def test_a_null_where_a_duration_may_be_null_breaks_no_rule_about_it():
+    wait = {"type": "string", "format": "duration", "nullable": True}
+    rule = {"rule": "self.wait == null || self.wait < duration('1h')"}
+    spec = {"type": "object", "properties": {"wait": wait}, "x-kubernetes-validations": [rule]}
+    crd = {**CRD, "spec": {**CRD["spec"], "versions": [version(spec)]}}
+    for value, rules in (("2h", ["schema-cel"]), ("5m", []), (None, [])):
+        text = f"apiVersion: example.com/v1\nkind: Cluster\nmetadata: {{name: db}}\nspec: {{wait: {value or 'null'}}}\n"
+        [document] = read(text, "f.yaml")[0]
+        found = judge([Object(document.manifest)], Known(definitions(crd)))
+        assert [each.rule for each in found] == rules
