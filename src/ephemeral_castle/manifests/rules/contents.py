@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules import operated
 from ephemeral_castle.manifests.rules.fields import Path, dig, each, mapping, text
+from ephemeral_castle.manifests.rules.once import Once
 from ephemeral_castle.manifests.substitution import Undecided
 
 
@@ -40,18 +41,9 @@ def content(repository: Repository, kind: str, namespace: str, name: str) -> Con
 
 def contents(repository: Repository, kind: str, namespace: str, name: str) -> Iterator[Content]:
     """The same, one for each object that makes it."""
-    for made in repository.of(kind, ""):
-        if made.name == name and same(made.namespace, namespace):
-            yield _own(made)
-    if kind == "Secret":
-        for external in repository.of("ExternalSecret", "external-secrets.io"):
-            if same(external.namespace, namespace) and target(external) == name:
-                yield _external(external)
-    for operator in operated.MAKERS:
-        for thing in repository.of(operator):
-            for one in operated.made(thing):
-                if (one.kind, one.name) == (kind, name) and same(one.namespace or "", namespace):
-                    yield Content(thing, dict.fromkeys(one.keys) if one.keys else None)
+    for space, made in _makers(repository).get((kind, name), ()):
+        if same(space or "", namespace):
+            yield made
 
 
 def same(one: str, other: str) -> bool:
@@ -99,3 +91,22 @@ def _external(external: Object) -> Content:
     if not written or template.get("mergePolicy") == "Merge":
         return Content(external, {**fetched, **shaped}, ("spec", "data"))
     return Content(external, shaped, ("spec", "target", "template", "data"))
+
+
+def _all(repository: Repository) -> Mapping[tuple[str, str], list[tuple[str | None, Content]]]:
+    """Everything that is made, by kind and name, each with its namespace; None: in any."""
+    found: dict[tuple[str, str], list[tuple[str | None, Content]]] = {}
+    for kind in ("Secret", "ConfigMap"):
+        for one in repository.of(kind, ""):
+            found.setdefault((kind, one.name), []).append((one.namespace, _own(one)))
+    for one in repository.of("ExternalSecret", "external-secrets.io"):
+        found.setdefault(("Secret", target(one)), []).append((one.namespace, _external(one)))
+    for operator in operated.MAKERS:
+        for one in repository.of(operator):
+            for made in operated.made(one):
+                known_keys = Content(one, dict.fromkeys(made.keys) if made.keys else None)
+                found.setdefault((made.kind, made.name), []).append((made.namespace, known_keys))
+    return found
+
+
+_makers = Once(_all)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules import charts
@@ -20,8 +20,9 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
     defined = {defines(one) for one in repository.of("CustomResourceDefinition")}
     elsewhere = foreign(repository)
     for cluster in clusters(repository):
+        bringing = _bringing(cluster)
         for stage in cluster.stages.values():
-            brought = _brought(cluster, stage)
+            brought = _brought(bringing, stage)
             for one in stage.objects:
                 release = brought.get(one.group)
                 if release is None or (one.group, one.kind) in defined:
@@ -34,17 +35,19 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
                     yield _fault(stage, one, release)
 
 
-def _brought(cluster: Cluster, stage: Stage) -> dict[str, charts.Chart]:
+def _brought(bringing: Mapping[str, set[str]], stage: Stage) -> dict[str, charts.Chart]:
     """API groups that the releases of one Kustomization bring, and those of no other."""
-    found: dict[str, charts.Chart] = {}
-    others: set[str] = set()
-    for other in cluster.stages.values():
-        for release in charts.releases(Repository(other.objects)):
-            if other.id == stage.id:
-                found |= dict.fromkeys(release.groups, release)
-            else:
-                others.update(release.groups)
-    return {group: release for group, release in found.items() if group not in others}
+    return {group: release for release in stage.releases for group in release.groups if bringing[group] == {stage.id}}
+
+
+def _bringing(cluster: Cluster) -> Mapping[str, set[str]]:
+    """API group -> the Kustomizations whose releases bring it."""
+    found: dict[str, set[str]] = {}
+    for stage in cluster.stages.values():
+        for release in stage.releases:
+            for group in release.groups:
+                found.setdefault(group, set()).add(stage.id)
+    return found
 
 
 def _fault(stage: Stage, one: Object, release: charts.Chart) -> Finding:

@@ -42,7 +42,7 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
 def _makers(cluster: Cluster) -> dict[str, list[tuple[Stage, charts.Chart]]]:
     found: dict[str, list[tuple[Stage, charts.Chart]]] = {}
     for stage in cluster.stages.values():
-        for release in charts.releases(Repository(stage.objects)):
+        for release in stage.releases:
             for group in release.groups:
                 found.setdefault(group, []).append((stage, release))
     return found

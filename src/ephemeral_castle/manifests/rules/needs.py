@@ -83,12 +83,12 @@ class Graph:
 def build(repository: Repository, cluster: Cluster) -> Graph:
     """The needs of one cluster."""
     graph = Graph()
-    for edge in (*_stages(repository, cluster), *_objects(repository, cluster)):
+    for edge in (*_stages(cluster), *_kinds(repository, cluster), *_objects(cluster)):
         graph.add(edge)
     return graph
 
 
-def _stages(repository: Repository, cluster: Cluster) -> Iterator[Edge]:
+def _stages(cluster: Cluster) -> Iterator[Edge]:
     spaces: dict[str, list[Stage]] = defaultdict(list)
     for stage in cluster.stages.values():
         for name in {one.name for one in stage.objects if one.kind == "Namespace"}:
@@ -111,26 +111,26 @@ def _stages(repository: Repository, cluster: Cluster) -> Iterator[Edge]:
                 maker = makers[0]
                 why = f"has its namespace `{one.namespace}` from {maker.id}"
                 yield Edge(applied, Node("applied", maker.thing), one, ("metadata", "namespace"), why)
-        yield from _kinds(repository, cluster, stage)
 
 
-def _kinds(repository: Repository, cluster: Cluster, stage: Stage) -> Iterator[Edge]:
-    """A Kustomization with objects of a kind that a chart elsewhere brings."""
+def _kinds(repository: Repository, cluster: Cluster) -> Iterator[Edge]:
+    """Kustomizations with objects of a kind that a chart elsewhere brings."""
     makers = {
-        group: (other, release)
-        for other in cluster.stages.values()
-        for release in charts.releases(Repository(other.objects))
-        for group in release.groups
+        group: (stage, release)
+        for stage in cluster.stages.values()
+        for release in stage.releases
         if not charts.ahead(repository, release.name)
+        for group in release.groups
     }
-    for one in stage.objects:
-        found = makers.get(one.group)
-        if found and found[0].id != stage.id:
-            why = f"is of a kind that the chart {found[1].name} of {found[0].id} brings"
-            yield Edge(Node("applied", stage.thing), Node("ready", found[1].thing), one, ("kind",), why)
+    for stage in cluster.stages.values():
+        for one in stage.objects:
+            found = makers.get(one.group)
+            if found and found[0].id != stage.id:
+                why = f"is of a kind that the chart {found[1].name} of {found[0].id} brings"
+                yield Edge(Node("applied", stage.thing), Node("ready", found[1].thing), one, ("kind",), why)
 
 
-def _objects(repository: Repository, cluster: Cluster) -> Iterator[Edge]:
+def _objects(cluster: Cluster) -> Iterator[Edge]:
     inside = [one for stage in cluster.stages.values() for one in stage.objects]
     makers = _makers(inside)
     services = {(one.name, one.namespace): one for one in inside if one.kind == "Service"}

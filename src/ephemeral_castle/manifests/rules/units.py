@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ephemeral_castle.manifests.repository import Object, Repository, Unit
+from ephemeral_castle.manifests.rules import charts
+from ephemeral_castle.manifests.rules.charts import Chart
 from ephemeral_castle.manifests.rules.fields import Path, each, spec, text
+from ephemeral_castle.manifests.rules.once import Once
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class Stage:
 
     unit: Unit
     objects: tuple[Object, ...]
+    releases: tuple[Chart, ...] = ()
 
     @property
     def id(self) -> str:
@@ -80,8 +84,7 @@ class Cluster:
         return seen
 
 
-def clusters(repository: Repository) -> Iterator[Cluster]:
-    """The clusters of a repository that have Kustomizations."""
+def _clusters(repository: Repository) -> list[Cluster]:
     written = {unit.object.mark: unit for unit in repository.units}.values()
     counts = Counter(f"{unit.object.namespace}/{unit.object.name}" for unit in written)
     several = any(count > 1 for count in counts.values())
@@ -89,9 +92,20 @@ def clusters(repository: Repository) -> Iterator[Cluster]:
     for unit in _once(repository):
         groups[_place(unit) if several else ""].append(unit)
     rest = tuple(thing for thing in repository.objects if not thing.unit)
+    releases = {id(release.thing): release for release in charts.releases(repository)}
+    held: dict[str, list[Object]] = defaultdict(list)
+    for thing in repository.objects:
+        held[thing.unit].append(thing)
+    found = []
     for group in groups.values():
-        stages = (Stage(unit, tuple(_members(repository, unit, several=several))) for unit in group)
-        yield Cluster({stage.id: stage for stage in stages}, rest)
+        stages = [_stage(unit, held, releases, several=several) for unit in group]
+        found.append(Cluster({stage.id: stage for stage in stages}, rest))
+    return found
+
+
+def _stage(unit: Unit, held: Mapping[str, list[Object]], releases: Mapping[int, Chart], *, several: bool) -> Stage:
+    objects = tuple(_members(unit, held, several=several))
+    return Stage(unit, objects, tuple(releases[id(one)] for one in objects if id(one) in releases))
 
 
 def _once(repository: Repository) -> list[Unit]:
@@ -105,9 +119,11 @@ def _place(unit: Unit) -> str:
     return "/".join(directory.split("/")[:2])
 
 
-def _members(repository: Repository, unit: Unit, *, several: bool) -> Iterator[Object]:
-    name = f"{unit.object.namespace}/{unit.object.name}"
-    for thing in repository.objects:
+def _members(unit: Unit, held: Mapping[str, list[Object]], *, several: bool) -> Iterator[Object]:
+    for thing in held.get(f"{unit.object.namespace}/{unit.object.name}", ()):
         below = f"{thing.root or thing.mark.file}/".startswith(f"{unit.path.strip('./')}/")
-        if thing.unit == name and (below or not several):
+        if below or not several:
             yield thing
+
+
+clusters = Once(_clusters)  # the clusters of a repository that have Kustomizations

@@ -19,7 +19,7 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
     for cluster in clusters(repository):
         needed = {name: stage.id for stage in cluster.stages.values() for _, name in stage.needs()}
         for stage in cluster.stages.values():
-            releases = list(charts.releases(Repository(stage.objects)))
+            releases = list(stage.releases)
             heavy = [one for one in releases if one.name in charts.HEAVY]
             if not stage.waits or not heavy or len(releases) == len(heavy) or stage.id not in needed:
                 continue
