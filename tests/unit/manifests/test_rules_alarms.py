@@ -122,3 +122,20 @@ def test_a_value_that_sops_hides_is_not_judged():
     pod = bed.texts(bed.HERE / "key-missing" / "fails")["apps/app.yaml"].partition("---")[0]
     assert told({"a.yaml": secret, "b.yaml": pod}, "key-missing") == [Severity.ERROR]  # its keys are seen
     assert told({"a.yaml": secret}, "plain-secret") == []
+
+
+def test_a_service_that_arrives_by_one_port_may_send_to_others_that_nobody_lists():
+    files = bed.texts(bed.HERE / "port-chain" / "passes")
+    text = files["a.yaml"].replace("    targetPort: http\n", "    targetPort: http\n  - {name: peers, port: 2380}\n", 1)
+    assert told({"a.yaml": text}, "port-chain") == [Severity.NOTE]
+
+
+def test_files_of_a_component_that_nobody_takes_in_are_no_orphans():
+    component = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
+    files = {
+        "base/kustomization.yaml": "resources: [a.yaml]\n",
+        "base/a.yaml": NAMESPACE,
+        "more/kustomization.yaml": component + "resources: [b.yaml]\n",
+        "more/b.yaml": NAMESPACE.replace("web", "more"),
+    }
+    assert told(files, "orphan-file") == []

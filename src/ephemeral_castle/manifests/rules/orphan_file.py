@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ephemeral_castle.manifests.kustomize.definition import NAMES
@@ -11,6 +12,7 @@ from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.model.finding import Finding
 
 ID = "orphan-file"
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
 def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
@@ -19,6 +21,8 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
     for one in repository.orphans:
         files.setdefault(one.mark.file, []).append(one)
     for file, objects in files.items():
+        if _is_listed(repository, file):
+            continue
         more = f" and {len(objects) - 1} more" if len(objects) > 1 else ""
         message = f"no kustomization holds this file: nobody applies {objects[0].subject}{more}"
         above = _above(repository, file)
@@ -36,6 +40,20 @@ def _above(repository: Repository, file: str) -> str:
             if (path := f"{directory}/{name}".lstrip("/")) in repository.texts:
                 return path
     return ""
+
+
+def _is_listed(repository: Repository, file: str) -> bool:
+    """Whether a kustomization above names it all the same: a component that no other one takes in."""
+    directory, _, below = file.rpartition("/")
+    while True:
+        for name in KUSTOMIZATIONS:
+            written = repository.texts.get(f"{directory}/{name}".lstrip("/"), "")
+            if re.search(rf"(?<![\w.-]){re.escape(below)}(?![\w.-])", written):
+                return True
+        if not directory:
+            return False
+        directory, _, last = directory.rpartition("/")
+        below = f"{last}/{below}"
 
 
 RULE = Rule(

@@ -32,18 +32,29 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
 
 
 def _service(service: Object, found: list[Pods]) -> Iterator[Finding]:
-    for path, port in each(service.manifest, "spec", "ports"):
-        target = port.get("targetPort", port.get("port"))
-        at = (*path, "targetPort" if "targetPort" in port else "port")
+    ports = list(each(service.manifest, "spec", "ports"))
+    arrives = any(_arrives(port, list(_ports(pods, port))) for _, port in ports for pods in found)
+    for path, port in ports:
         listening = [list(_ports(pods, port)) for pods in found]
-        if not listening or any(not ports for ports in listening):
+        if not listening or any(not there for there in listening):
             continue  # pods of elsewhere, or that do not say what they listen on
-        if any(target in (one.get("name"), one.get("containerPort")) for ports in listening for one in ports):
+        if any(_arrives(port, there) for there in listening):
             continue
-        there = sorted({_said(one) for ports in listening for one in ports})
-        message = f"it sends to port {target} of its pods, and they listen on {', '.join(there)}"
-        severity = ERROR if isinstance(target, str) else WARNING if len(there) == 1 else NOTE
+        target, at = _target(port), (*path, "targetPort" if "targetPort" in port else "port")
+        told = sorted({_said(one) for there in listening for one in there})
+        message = f"it sends to port {target} of its pods, and they listen on {', '.join(told)}"
+        unsure = arrives or len(told) > 1  # whoever lists some of his ports may leave others out
+        severity = ERROR if isinstance(target, str) else NOTE if unsure else WARNING
         yield fault(ID, severity, service, at, message, hints=("name a port of the pods",))
+
+
+def _target(port: Any) -> Any:
+    return port.get("targetPort", port.get("port"))
+
+
+def _arrives(port: Any, there: list[Any]) -> bool:
+    """Whether a port of a Service is one that pods list."""
+    return any(_target(port) in (one.get("name"), one.get("containerPort")) for one in there)
 
 
 def _ports(found: Pods, wanted: Any) -> Iterator[Any]:
