@@ -83,7 +83,7 @@ FAILURES: tuple[Failure, ...] = (
         "PRE INV",
         "tokens are refused: another issuer, or an old key",
         Kind.GATE,
-        "`inside/before` and the store's step log in as the pods do; keys of a cluster are made with it",
+        "`secrets/store` waits until the operator itself has logged in; keys of a cluster are made with it",
     ),
     Failure("F104", "LINT GATE HEAL", "a volume wants more replicas than there are nodes", Kind.RULE),
     Failure(

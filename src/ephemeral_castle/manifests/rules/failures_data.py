@@ -164,7 +164,7 @@ FAILURES: tuple[Failure, ...] = (
         "POST",
         "clients with certificates fail for many reasons",
         Kind.GATE,
-        "`inside/inside` and the probes connect as the clients do",
+        "`answers/sql` logs in over TLS as every user",
     ),
     Failure("F158", "PRE LINT", "an upgrade object is left", Kind.RULE),
     Failure(

@@ -260,7 +260,7 @@ FAILURES: tuple[Failure, ...] = (
         "PRE",
         "weeks of refusals: the endpoint of another region",
         Kind.GATE,
-        "the message of a refused credential names endpoint and identity that were used",
+        "`castle doctor` asks the endpoint of the treasury by name and region before a run",
     ),
     Failure(
         "F87",
