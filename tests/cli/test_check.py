@@ -193,7 +193,9 @@ def test_fix_prints_and_writes_only_on_demand(run, here, mendable):
     assert result.stdout.splitlines()[:2] == ["--- a/a.yaml", "+++ b/a.yaml"]
     assert "+data: {z: b}" in result.stdout
     assert (root / "a.yaml").read_text() == GOOD
+    assert result.exit_code == 3
     result = run("check", "a.yaml", "--fix", "--apply")
+    assert result.exit_code == 0, "what was mended is no finding any more"
     assert "wrote a.yaml" in result.stderr
     assert (root / "a.yaml").read_text() == GOOD.replace("{a: b}", "{z: b}")
     assert "nothing here can be mended by castle" in run("check", "a.yaml", "--fix").stderr

@@ -60,18 +60,16 @@ def command(told: Common, *, form: str | None, fail_on: str, strict: bool, **fla
     A comment `# castle:ignore RULE reason` leaves a finding out.
     """
     _agree(flags, form, as_json=told.json)
-    answer = checking().check(
-        paths=flags["paths"],
-        file=told.file,
-        site=told.site,
-        offline=flags["offline"],
-        only=flags["only"],
-        without=flags["without"],
-        kubernetes=_version(flags["kubernetes"]),
-        baseline=flags["baseline"],
-    )
+    asked = {
+        **{key: flags[key] for key in ("paths", "offline", "only", "without", "baseline")},
+        "file": told.file,
+        "site": told.site,
+        "kubernetes": _version(flags["kubernetes"]),
+    }
+    answer = checking().check(**asked)
     if flags["fix"]:
-        _fix(answer, apply=flags["apply_"])
+        written = _fix(answer, apply=flags["apply_"])
+        answer = checking().check(**asked) if written else answer  # the exit code tells of what is left
     elif flags["write_baseline"]:
         Path(flags["write_baseline"]).write_text(_baseline(answer, flags), encoding="utf-8")
         click.echo(f"wrote {flags['write_baseline']}", err=True)
@@ -142,10 +140,11 @@ def _baseline(answer: Any, flags: dict[str, Any]) -> str:
     return str(checking().baseline(answer, flags["write_baseline"], flags["reason"].strip()))
 
 
-def _fix(answer: Any, *, apply: bool) -> None:
-    """Prints the diff, or writes it and says so."""
+def _fix(answer: Any, *, apply: bool) -> bool:
+    """Prints the diff, or writes it and says so; whether files were written."""
     diff, files = checking().mend(answer, apply=apply)
     click.echo(diff, nl=False)
     told = f"wrote {', '.join(files)}" if apply and files else "" if files else "nothing here can be mended by castle"
     if told:
         click.echo(told, err=True)
+    return apply and bool(files)
