@@ -246,3 +246,16 @@ def test_the_lock_of_schemas_beside_a_file_was_not_found_from_elsewhere(run, her
     result = run("check", path, "--offline")
     assert result.exit_code == 4
     assert "this lock of schemas cannot be read" in result.stderr
+
+
+def test_a_mend_and_a_baseline_for_scripts(run, here, mendable):
+    here(a_yaml=GOOD)
+    told = json.loads(run("check", "a.yaml", "--fix", "--json").stdout)
+    assert (told["kind"], told["files"], told["written"]) == ("fix", ["a.yaml"], False)
+    assert "+data: {z: b}" in told["diff"]
+    words = ["check", "a.yaml", "--write-baseline", "b.yaml", "--reason", "x"]
+    assert json.loads(run(*words, "--json").stdout) == {"kind": "baseline", "file": "b.yaml"}
+    words[3] = "nowhere/b.yaml"
+    result = run(*words)
+    assert result.exit_code == 2
+    assert "the baseline `nowhere/b.yaml` cannot be written" in result.stderr

@@ -68,12 +68,10 @@ def command(told: Common, *, form: str | None, fail_on: str, strict: bool, **fla
     }
     answer = checking().check(**asked)
     if flags["fix"]:
-        written = _fix(answer, apply=flags["apply_"])
+        written = _fix(answer, apply=flags["apply_"], as_json=told.json)
         answer = checking().check(**asked) if written else answer  # the exit code tells of what is left
     elif flags["write_baseline"]:
-        Path(flags["write_baseline"]).write_text(_baseline(answer, flags), encoding="utf-8")
-        click.echo(f"wrote {flags['write_baseline']}", err=True)
-        return exit_codes.OK
+        return _write_baseline(answer, flags["write_baseline"], flags["reason"].strip(), as_json=told.json)
     else:
         click.echo(_shown(answer.checked, "json" if told.json else form or "text"), nl=False)
     if answer.checked.at_or_above(Severity(fail_on)):
@@ -136,13 +134,29 @@ def _shown(checked: Checked, form: str) -> str:
             return checked_text(checked, out_paint(), out_width()) + "\n"
 
 
-def _baseline(answer: Any, flags: dict[str, Any]) -> str:
-    return str(checking().baseline(answer, flags["write_baseline"], flags["reason"].strip()))
+def _write_baseline(answer: Any, file: str, reason: str, *, as_json: bool) -> int:
+    text = checking().baseline(answer, file, reason)
+    try:
+        Path(file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"the baseline `{file}` cannot be written", why=error.strerror or "") from None
+    if as_json:
+        from ephemeral_castle.views.jsonl import dumps
+
+        click.echo(dumps({"kind": "baseline", "file": file}))
+    else:
+        click.echo(f"wrote {file}", err=True)
+    return exit_codes.OK
 
 
-def _fix(answer: Any, *, apply: bool) -> bool:
+def _fix(answer: Any, *, apply: bool, as_json: bool) -> bool:
     """Prints the diff, or writes it and says so; whether files were written."""
     diff, files = checking().mend(answer, apply=apply)
+    if as_json:
+        from ephemeral_castle.views.jsonl import dumps
+
+        click.echo(dumps({"kind": "fix", "diff": diff, "files": files, "written": apply and bool(files)}))
+        return apply and bool(files)
     click.echo(diff, nl=False)
     told = f"wrote {', '.join(files)}" if apply and files else "" if files else "nothing here can be mended by castle"
     if told:
