@@ -6,6 +6,7 @@ The treasury gets one test object, which is removed again.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,8 @@ async def ask(castle: Castle, site: Site, *, tree: bool) -> Heard:
     """
     if not is_root():
         return Heard([_unseen("the world", "only root can look at it", "sudo castle check")])
-    if castle.treasury.server and not (await stands(castle, site) and served(castle, site)):
+    stood = await stands(castle, site)
+    if castle.treasury.server and not (stood and served(castle, site)):
         fact = "castle keeps it on this computer, and it does not run: nothing stands, or the computer was started anew"
         return Heard([_unseen("the treasury", fact, "castle status")])
     try:
@@ -55,9 +57,21 @@ async def ask(castle: Castle, site: Site, *, tree: bool) -> Heard:
         mend = error.hints[-1] if error.hints else ""
         return Heard([Check("the treasury", False, _words(error), mend, preflight.TREASURY)])
     try:
-        return await _asked(castle, site, opened, tree=tree)
+        heard = await _asked(castle, site, opened, tree=tree)
     finally:
         await opened.close()
+    return heard if stood else dataclasses.replace(heard, checks=_nowhere(site, heard.checks))
+
+
+def _nowhere(site: Site, checks: Sequence[Check]) -> list[Check]:
+    """Where a castle has no corner of this computer, its machines are not to be seen there: that is no riddle."""
+    ground = {layer.id for layer in site.layers if layer.role is Role.GROUND}
+    fact = "nothing of this castle stands on this computer yet; a raise looks at memory and names"
+    hidden = [each.section in ground and each.data.get("seen") is False for each in checks]
+    return [
+        dataclasses.replace(each, fact=fact, mend="") if bare else each
+        for each, bare in zip(checks, hidden, strict=True)
+    ]
 
 
 async def _asked(castle: Castle, site: Site, opened: Opened, *, tree: bool) -> Heard:

@@ -12,6 +12,7 @@ import pytest
 
 from ephemeral_castle.cli import asking
 from ephemeral_castle.cli.heard import Heard
+from ephemeral_castle.drivers.podman import PodmanDriver
 from ephemeral_castle.engine import preflight
 from ephemeral_castle.errors import Denied, Unreachable
 from ephemeral_castle.journal.record import RecordStore
@@ -53,7 +54,12 @@ class Stage:
             return opened
 
         monkeypatch.setattr(asking, "open_world", open_world)
+
+        async def stands(*_: Any) -> bool:
+            return True
+
         monkeypatch.setattr(asking, "is_root", lambda: True)
+        monkeypatch.setattr(asking, "stands", stands)
 
     async def close(self) -> None:
         self.closed += 1
@@ -198,3 +204,18 @@ def test_a_cluster_that_is_dead_may_be_what_a_rebirth_is_for(stage, monkeypatch)
     heard = stage.ask(HOME)
     assert heard.living is None
     assert all(each.ok is None for each in heard.checks if each.ok is not True)
+
+
+def test_machines_of_a_castle_that_never_stood_here_were_a_riddle(stage, monkeypatch):
+    async def nowhere(*_: Any) -> bool:
+        return False
+
+    async def silent(*_: Any) -> Any:
+        raise Unreachable("podman does not answer", why="nsenter: cannot open /run/netns/castle-c")
+
+    monkeypatch.setattr(asking, "stands", nowhere)
+    monkeypatch.setattr(PodmanDriver, "observe", silent)
+    machines = Layer("machines", Role.GROUND, "podman", (), {"machines": {"data": {"id": 1}}})
+    ((ok, section, fact),) = wrong(stage.ask(Site("home", (machines,)))).values()
+    assert (ok, section) == (None, "machines")
+    assert fact.startswith("nothing of this castle stands on this computer yet")
