@@ -18,6 +18,7 @@ from ephemeral_castle.manifests.tree import Map, Seq, text
 from ephemeral_castle.model.finding import Mark
 
 GROUP, KIND = "kustomize.toolkit.fluxcd.io", "Kustomization"
+OWN = "flux-system"  # the source that `flux bootstrap` and Flux' operator make of the repository
 IGNORED = (".github", ".circleci", ".sops.yaml", ".flux.yaml", ".travis.yml", ".drone.yml", ".goreleaser.yml")
 Find = Callable[[str, str, str], list[Object]]  # kind, namespace, name: the objects of the repository
 
@@ -34,10 +35,16 @@ def unit(found: Object, files: Files) -> Unit:
     spec = _map(found.manifest, "spec")
     written = text(spec.get("path")) or "."
     path = joined("", written.removeprefix("/"))
-    here = path is not None and files.is_directory(path)
+    here = path is not None and files.is_directory(path) and bool(path or _is_own(spec))
     needs = (each for each in _list(spec, "dependsOn") if isinstance(each, Map))
     names = (f"{text(each.get('namespace')) or found.namespace}/{text(each.get('name'))}" for each in needs)
     return Unit(found, (path or ".") if here else "", tuple(names))
+
+
+def _is_own(spec: Map) -> bool:
+    """Whether a source is surely this repository: every other one has a root directory, too."""
+    source = _map(spec, "sourceRef")
+    return text(source.get("kind")) == "GitRepository" and text(source.get("name")) == OWN
 
 
 def overlay(found: Object, path: str, base: Definition | None, files: Files) -> Definition:

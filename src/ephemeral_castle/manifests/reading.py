@@ -260,7 +260,7 @@ class _Reading:
     def _path_missing(self, unit: Unit) -> None:
         """A path that is not there, of a source that others use for paths that are."""
         spec = unit.object.manifest.get("spec")
-        if unit.path or not isinstance(spec, Map) or not spec.get("path"):
+        if unit.path or not isinstance(spec, Map) or text(spec.get("path")) in ("", ".", "./", "/"):
             return
         same = [each for each in self.units if each.path and _source(each) == _source(unit)]
         if same:

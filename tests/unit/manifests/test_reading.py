@@ -288,6 +288,15 @@ def test_a_path_that_is_not_there_is_told_where_others_of_the_source_are() -> No
     assert [each.path for each in found.units] == ["apps", "", ""]
 
 
+def test_the_root_of_another_source_is_not_this_repository() -> None:
+    """A sample of Flux applies `./` of an OCI artifact: all files here counted as forgotten by it."""
+    other = unit("oci", "./").replace("kind: GitRepository, name: flux-system", "kind: OCIRepository, name: oci")
+    found = of({"samples/oci.yaml": other, "rbac/kustomization.yaml": "resources: [a.yaml]\n", "rbac/a.yaml": WEB})
+    assert (found.orphans, found.faults) == ((), ())
+    assert [each.path for each in found.units] == [""]
+    assert [each.path for each in of({"u.yaml": unit("all", "./"), "a.yaml": WEB}).units] == ["."]
+
+
 def test_what_sops_encrypted_is_known_and_nothing_more() -> None:
     written = (
         "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: 'ENC[AES256_GCM,data:x,type:str]', b: Yg==}\n"

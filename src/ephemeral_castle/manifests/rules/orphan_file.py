@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from ephemeral_castle.manifests.kustomize.definition import NAMES
 from ephemeral_castle.manifests.repository import Object, Repository
-from ephemeral_castle.manifests.rules.fields import WARNING, fault
+from ephemeral_castle.manifests.rules.fields import NOTE, WARNING, fault
+from ephemeral_castle.manifests.rules.resolving import whole
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.model.finding import Finding
 
@@ -28,7 +29,8 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
         above = _above(repository, file)
         entry = file.removeprefix(above.rpartition("/")[0]).lstrip("/")
         hints = (f"add `{entry}` to the `resources` of {above or 'the kustomization above it'}; or delete it",)
-        yield fault(ID, WARNING, objects[0], (), message, hints=hints)
+        severity = WARNING if whole(repository) else NOTE  # else perhaps somebody applies it by hand
+        yield fault(ID, severity, objects[0], (), message, hints=hints)
 
 
 def _above(repository: Repository, file: str) -> str:

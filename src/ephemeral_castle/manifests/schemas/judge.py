@@ -51,9 +51,9 @@ def judge(objects: Iterable[Object], schemas: Schemas) -> Iterator[Finding]:
             yield _unserved(each, served)
         else:
             yield from _judged(each, found, schemas)
-    for found_here in unknown.values():
-        pinned = bool(schemas.served(found_here[0].group, found_here[0].kind))
-        yield _unknown_kind(found_here, pinned=pinned)
+    for (api, kind), left in unknown.items():
+        pinned = _version(left[0]) in schemas.served(left[0].group, kind)
+        yield _unknown_kind(api, kind, left, pinned=pinned)
 
 
 def _version(of: Object) -> str:
@@ -195,14 +195,15 @@ def _deprecated(of: Object, by: Judge, others: Sequence[str]) -> Finding:
     )
 
 
-def _unknown_kind(found: Sequence[Object], *, pinned: bool) -> Finding:
+def _unknown_kind(api: str, kind: str, found: Sequence[Object], *, pinned: bool) -> Finding:
+    """Kinds that nobody here can judge. `pinned`: the lock has their schema, this computer has not."""
     first = found[0]
     many = f"{len(found)} objects" if len(found) > 1 else "1 object"
-    why = "is pinned and not in the cache" if pinned else "is known"
-    which = "the" if pinned else "no"
-    message = f"{which} schema for {first.kind} ({first.api}) {why}: {many} not looked into"
-    pull = "castle schemas pull SOURCE, the operator's CRDs: a directory, a URL, a Go module or a cluster"
-    hints = ("castle schemas pull",) if pinned else (pull,)
+    message = f"no schema is known for {kind} ({api}): {many} not looked into"
+    hints = ("castle schemas pull SOURCE, the operator's CRDs: a directory, a URL, a Go module or a cluster",)
+    if pinned:
+        message = f"the schema of {kind} ({api}) is pinned, and not on this computer: {many} not looked into"
+        hints = ("castle schemas pull, which fetches all that castle-schemas.lock pins",)
     return _finding(first, UNKNOWN_KIND, message, ("kind",), severity=Severity.UNDECIDED, hints=hints)
 
 

@@ -7,6 +7,8 @@ from ephemeral_castle.manifests.repository import Object
 from ephemeral_castle.manifests.schemas.crds import definitions
 from ephemeral_castle.manifests.schemas.judge import judge
 from ephemeral_castle.manifests.schemas.known import Known
+from ephemeral_castle.manifests.schemas.lock import Entry, Lock, Source
+from ephemeral_castle.manifests.schemas.store import Store, digest, pack
 from ephemeral_castle.manifests.tree import Map, Seq
 from ephemeral_castle.model.finding import Finding, Mark, Severity
 
@@ -147,6 +149,17 @@ def test_a_kind_without_schema_is_undecided_and_counted_once():
     [found] = judge(objects, Known(definitions(CRD)))
     assert (found.rule, found.severity) == ("schema-unknown-kind", Severity.UNDECIDED)
     assert "2 objects" in found.message
+
+
+def test_what_is_pinned_and_not_on_this_computer_is_undecided_and_never_called_unserved():
+    """In CI, and on a second computer, every object was refused: "v1 of Namespace is no longer served"."""
+    [of] = [each for each in definitions(CRD) if each.version == "v1"]
+    entry = Entry("example.com/v1", "Cluster", digest(pack(of)), "crds")
+    lock = Lock().having(Source("crds", "sha256:0"), [entry])
+    document = {"apiVersion": "example.com/v1", "kind": "Cluster", "metadata": {"name": "db"}, "spec": {}}
+    [found] = judge([Object(marked(document))], Store(lock, lambda _: None))
+    assert (found.rule, found.severity) == ("schema-unknown-kind", Severity.UNDECIDED)
+    assert found.hints == ("castle schemas pull, which fetches all that castle-schemas.lock pins",)
 
 
 def test_an_encrypted_value_is_undecided():
