@@ -26,7 +26,7 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
             if not image or "@" in image or "$" in image or not name:
                 continue
             if not tag or TAGS.fullmatch(tag):
-                said = f"`:{tag}`" if tag else "no tag, which means `:latest`,"
+                said = f"`:{tag}`" if tag else "no tag, which means `:latest`"
                 message = f"`{image}` has {said}: each life of the castle gets another program"
                 hints = ("name a version, or better a digest: `NAME@sha256:…`",)
                 yield fault(ID, WARNING, found.thing, (*path, "image"), message, hints=hints)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
@@ -11,6 +10,7 @@ from ephemeral_castle.manifests.repository import Object
 from ephemeral_castle.manifests.schemas import applied
 from ephemeral_castle.manifests.schemas.fault import DUPLICATE, REQUIRED, UNKNOWN, UNSUPPORTED, Cause, Step, written
 from ephemeral_castle.manifests.schemas.known import Judge, Schemas
+from ephemeral_castle.manifests.schemas.misfits import misfit
 from ephemeral_castle.manifests.schemas.whole import whole
 from ephemeral_castle.manifests.tree import place
 from ephemeral_castle.model.finding import Finding, Mark, Severity
@@ -21,15 +21,6 @@ UNSERVED: Final = "schema-unserved-version"
 DEPRECATED: Final = "schema-deprecated-version"
 CEL: Final = "schema-cel"
 UNKNOWN_KIND: Final = "schema-unknown-kind"
-
-UNDECODED: Final = re.compile(
-    r"^json: cannot unmarshal (\w+) (?:\S+ )?into Go (?:struct field \S+|value) of type (\S+)$"
-)
-SORTS: Final = {
-    "number": "a number", "bool": "true or false", "string": "a text", "array": "a list", "object": "a map",
-    "int": "a whole number", "float": "a number",
-}  # fmt: skip
-PLAIN: Final = ("a whole number", "a number", "true or false")
 
 _HIDDEN: Final = "ENC["  # how sops begins an encrypted value
 _FEW: Final = 12  # names that a hint lists at most
@@ -123,19 +114,15 @@ def _sentence(cause: Cause) -> str:
     if cause.reason == UNSUPPORTED:
         value = cause.message.removeprefix("Unsupported value: ").partition(": supported values:")[0]
         return f"{where} is none of the values that its schema allows: {value}"
-    if sorts := UNDECODED.search(cause.message):
-        given, wanted = (SORTS.get(each.rstrip("0123456789"), each) for each in sorts.groups())
-        return f"{where} is {given}, and has to be {wanted}"
+    if sorts := misfit(cause.message):
+        return f"{where} is {sorts.given}, and has to be {sorts.wanted}"
     said = cause.message.removeprefix("Invalid value: ").replace(f": {cause.field} in body ", " ")
     return f"{where}: {said}"
 
 
 def _hints(cause: Cause) -> tuple[str, ...]:
-    sorts = UNDECODED.search(cause.message)
-    if sorts and sorts[2] == "string" and sorts[1] in ("number", "bool"):
-        return ("put it in quotes",)
-    if sorts and sorts[1] == "string" and sorts[2] != "string":
-        return ("write it without quotes",) if SORTS.get(sorts[2].rstrip("0123456789")) in PLAIN else ()
+    if (sorts := misfit(cause.message)) and sorts.hint:
+        return (sorts.hint,)
     if cause.reason != UNSUPPORTED:
         return ()
     value, _, allowed = cause.message.removeprefix("Unsupported value: ").partition(": supported values: ")

@@ -88,3 +88,12 @@ def test_an_unknown_field_hides_no_broken_value() -> None:
         ("schema-unknown-field", "spec.nam"),
         ("schema-invalid", "spec.name"),
     ]
+
+
+def test_a_custom_resource_is_told_in_the_same_words() -> None:
+    """`projectID: [PROJECT_ID]` of a vendor's page: "array" must be of type string: "array"."""
+    [one] = found(custom(), "{port: 80, words: a}")
+    assert one.message == "spec.words is a text, and has to be a list"
+    assert [(each.message, each.hints) for each in found(custom(), "{port: '80'}")] == [
+        ("spec.port is a text, and has to be a whole number", ("write it without quotes",))
+    ]
