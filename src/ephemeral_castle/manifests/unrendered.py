@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from ephemeral_castle.manifests.files import Unreadable, joined
 from ephemeral_castle.manifests.kustomize.definition import NAMES
@@ -65,7 +66,8 @@ def spaced(value: Map, chain: Chain, sources: Sources) -> Map:
         for found, _ in sources.documents(mark.file, words=True).roots[:1]:
             space = found.get("namespace") if isinstance(found, Map) and mark.file.endswith(NAMES) else None
             if isinstance(space, str) and space:
-                into(Resource(value), space, found.at["namespace"])
+                with suppress(Broken):  # an object without a place for it; what is wrong with it is told already
+                    into(Resource(value), space, found.at["namespace"])
                 return value
     return value
 

@@ -424,3 +424,11 @@ def test_a_unit_in_a_plain_file_was_there_twice() -> None:
     found = of({"clusters/units.yaml": unit("apps", "./apps"), "apps/a.yaml": named("a")})
     assert sorted(subjects(found)) == ["ConfigMap a", "Kustomization flux-system/apps"]
     assert [each.path for each in found.units] == ["apps"]
+
+
+def test_an_object_whose_metadata_is_no_mapping_breaks_its_kustomization_and_nothing_else() -> None:
+    files = {
+        "kustomization.yaml": "namespace: n\nresources: [a.yaml]\n",
+        "a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: false\n",
+    }
+    assert [rule for rule, *_ in faults(of(files))] == ["kustomization"]
