@@ -69,7 +69,7 @@ def kinds(folder: Path, exclude: list[str], *, rules: bool) -> Kinds:
 
 def ours(found: Kinds, document: dict[str, Any]) -> Verdict:
     """Our judgement of one document."""
-    structural = found.get((document.get("apiVersion", ""), document.get("kind", "")))
+    structural = found.get((str(document.get("apiVersion")), str(document.get("kind"))))
     return structural.judge(document) if structural else Verdict(404)
 
 
@@ -85,7 +85,7 @@ def compare(found: Kinds, lines: list[dict[str, Any]]) -> Tally:
     tally = Tally()
     for number, line in enumerate(lines, 1):
         tally.documents += 1
-        code, message, causes = line["code"], line["message"], line["causes"] or []
+        code, message, causes = line["code"], line.get("message") or "", line.get("causes") or []
         try:
             verdict = ours(found, line["doc"])
         except Exception as error:  # noqa: BLE001 a crash is what is counted
@@ -116,7 +116,7 @@ def compare(found: Kinds, lines: list[dict[str, Any]]) -> Tally:
 
 def speed(found: Kinds, lines: list[dict[str, Any]]) -> float:
     """Documents a second of processor time, the best of three passes over the file."""
-    keyed = [((line["doc"].get("apiVersion"), line["doc"].get("kind")), line["doc"]) for line in lines]
+    keyed = [((str(line["doc"].get("apiVersion")), str(line["doc"].get("kind"))), line["doc"]) for line in lines]
     documents = [(found[key], document) for key, document in keyed if key in found]
     best = float("inf")
     for _ in range(3):
