@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules import charts
 from ephemeral_castle.manifests.rules.fields import ERROR, UNDECIDED, dig, fault, text
+from ephemeral_castle.manifests.rules.living import MOVED
 from ephemeral_castle.manifests.rules.resolving import foreign
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.manifests.rules.units import Cluster, Stage, clusters
@@ -59,7 +60,7 @@ def _fault(stage: Stage, one: Object, release: charts.Chart) -> Finding:
         one,
         ("kind",),
         f"the chart `{release.name}` of the same Kustomization ({stage.id}) brings the kind {one.kind}",
-        hints=(f"move it into a Kustomization of its own with {need}, and let {stage.id} `wait: true`",),
+        hints=(f"move it into a Kustomization of its own with {need}, and let {stage.id} `wait: true`", MOVED),
         says=f'{name} dry-run failed: no matches for kind "{one.kind}" in version "{one.api}"',
     )
 

@@ -5,6 +5,13 @@ from __future__ import annotations
 from ephemeral_castle.manifests.repository import Object
 from ephemeral_castle.manifests.rules.rule import Setting
 
+# To move an object between Kustomizations is, for the one that loses it, to take it out of Git: with `prune: true` it
+# deletes it, a database with its volumes, a namespace with all that is in it. Who comes first is a matter of seconds.
+MOVED = (
+    "on a living cluster annotate what moves with `kustomize.toolkit.fluxcd.io/prune: disabled` first, and move it "
+    "only when that is applied: the Kustomization that loses it would delete it"
+)
+
 
 def lives(setting: Setting, thing: Object) -> bool | None:
     """Whether it lives; None: nobody looked."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ephemeral_castle.manifests.repository import Repository
 from ephemeral_castle.manifests.rules.fields import ERROR, fault
+from ephemeral_castle.manifests.rules.living import MOVED
 from ephemeral_castle.manifests.rules.needs import Edge, build
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.manifests.rules.units import clusters
@@ -28,7 +29,7 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
                 continue
             at = hidden[0]
             message = f"nothing of a ring can be first: {'; '.join(_sentence(edge) for edge in told)}"
-            hints = (HINT,)
+            hints = (HINT, MOVED)
             yield fault(ID, ERROR, at.thing, at.path, message, hints=hints)
 
 

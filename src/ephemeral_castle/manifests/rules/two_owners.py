@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules.contents import target
 from ephemeral_castle.manifests.rules.fields import ERROR, WARNING, dig, fault
+from ephemeral_castle.manifests.rules.living import MOVED
 from ephemeral_castle.manifests.rules.resolving import whole
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.manifests.rules.units import Stage, clusters
@@ -39,7 +40,10 @@ def _twice(key: tuple[str, str, str, str], stages: list[Stage]) -> Finding:
     one, other = (_find(stage, key) for stage in (second, first))
     severity: Severity = WARNING if one.mark == other.mark else ERROR
     message = f"{second.id} applies it, and so does {first.id} ({other.mark})"
-    hints = ("let one Kustomization have it: the two overwrite each other, and if one prunes, it deletes the other's",)
+    hints = (
+        "let one Kustomization have it: the two overwrite each other, and if one prunes, it deletes the other's",
+        MOVED,
+    )
     return fault(ID, severity, one, ("metadata", "name"), message, hints=hints)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ephemeral_castle.manifests.repository import Repository
 from ephemeral_castle.manifests.rules import charts
 from ephemeral_castle.manifests.rules.fields import WARNING, fault
+from ephemeral_castle.manifests.rules.living import MOVED
 from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.manifests.rules.units import clusters
 from ephemeral_castle.model.finding import Finding
@@ -28,7 +29,7 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
                 f"`wait: true` makes {needed[stage.id]} wait for the chart `{heavy[0].name}`, which takes minutes, "
                 f"although `{light.name}` may be all that it needs"
             )
-            hints = (f"move `{heavy[0].thing.name}` into a Kustomization that nothing depends on",)
+            hints = (f"move `{heavy[0].thing.name}` into a Kustomization that nothing depends on", MOVED)
             yield fault(ID, WARNING, stage.thing, ("spec", "wait"), message, hints=hints)
 
 
