@@ -14,7 +14,7 @@ from ephemeral_castle.manifests.kustomize.sources import NotText, Sources
 from ephemeral_castle.manifests.load import Fault
 from ephemeral_castle.manifests.ports import Ports
 from ephemeral_castle.manifests.repository import Object, Repository, Unit
-from ephemeral_castle.manifests.substituting import told
+from ephemeral_castle.manifests.substituting import line_of, told
 from ephemeral_castle.manifests.substitution import Trouble, Variables, disabled, substitute
 from ephemeral_castle.manifests.tree import Map, copied, text
 from ephemeral_castle.manifests.unrendered import elsewhere, held, spaced
@@ -196,7 +196,8 @@ class _Reading:
         name = f"{unit.object.namespace}/{unit.object.name}"
         made = Object(manifest, (*unit.object.chain, mark, *own), _directory(unit), name)
         for trouble in troubles:
-            self._fault(told(trouble, made, unit.object))
+            written = self.sources.texts.get(trouble.mark.file, "")
+            self._fault(told(replace(trouble, mark=line_of(trouble, written)), made, unit.object))
         self._add(made)
 
     def _overlay(self, renderer: Renderer, unit: Unit, path: str, mark: Mark) -> Definition:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from ephemeral_castle.manifests.repository import Object
 from ephemeral_castle.manifests.substitution import SWITCH, Trouble
 from ephemeral_castle.manifests.tree import Map, Seq, text
-from ephemeral_castle.model.finding import Finding, Severity
+from ephemeral_castle.model.finding import Finding, Mark, Severity
 
 
 def told(trouble: Trouble, found: Object, unit: Object) -> Finding:
@@ -27,6 +29,28 @@ def told(trouble: Trouble, found: Object, unit: Object) -> Finding:
     return Finding(
         rule, Severity.ERROR, trouble.message, trouble.mark, hints, says, found.subject, trouble.path, found.chain
     )
+
+
+def line_of(trouble: Trouble, written: str) -> Mark:
+    """The line of a variable inside of a text of many lines, which itself begins where it is introduced.
+
+    Args:
+        trouble: with the place of the whole value.
+        written: the text of its file; "" where it is not known.
+    """
+    mark, call = trouble.mark, re.compile(rf"\$\{{{re.escape(trouble.name)}(?!\w)")
+    lines = written.splitlines()[mark.line - 1 :] if trouble.name and mark.line else []
+    for number, line in enumerate(lines, mark.line):
+        if number > mark.line and line.strip() and _indent(line) <= _indent(lines[0]):
+            break
+        if found := call.search(line):
+            begin, end = found.span()
+            return mark if number == mark.line else Mark(mark.file, number, begin + 1, end - begin + 1, mark.via)
+    return mark
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _source(unit: Object) -> str:

@@ -187,6 +187,14 @@ def test_a_variable_that_nobody_sets_is_told_with_the_words_of_flux() -> None:
     assert "Kustomization flux-system/apps" in fault.hints[0]
 
 
+def test_a_variable_in_a_long_text_is_told_at_its_own_line() -> None:
+    """It was told at the `|` that begins the text, forty lines above."""
+    long = "data:\n  a.conf: |\n    one\n\n    two = ${NOBODY}\n  b.conf: ${NOBODY:=x}\n"
+    build = "  postBuild: {substitute: {A: b}}\n"
+    found = of({"units.yaml": unit("apps", "./apps", build), "apps/a.yaml": named("a", more=long)})
+    assert [each[:2] for each in faults(found)] == [("substitution-undefined", "apps/a.yaml:8:11")]
+
+
 @pytest.mark.parametrize("source", ["{kind: ConfigMap, name: elsewhere}", "{kind: Secret, name: encrypted}"])
 def test_a_variable_from_what_cannot_be_read_is_undecided(source: str) -> None:
     secret = (
