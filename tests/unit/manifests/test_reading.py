@@ -435,7 +435,7 @@ def test_a_unit_in_a_plain_file_was_there_twice() -> None:
 
 
 def test_an_object_whose_metadata_is_no_mapping_breaks_its_kustomization_and_nothing_else() -> None:
-    files = {
+    files: dict[str, str | bytes] = {
         "kustomization.yaml": "namespace: n\nresources: [a.yaml]\n",
         "a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: false\n",
     }
