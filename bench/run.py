@@ -19,7 +19,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-PARTS = ("startup", "check", "rebirth", "restore", "whole", "watch", "flux")
+PARTS = ("startup", "check", "verdicts", "rebirth", "restore", "whole", "watch", "flux")
 NAMED = ("kubernetes", "kubernetes-data")  # parts that run only when they are named
 
 

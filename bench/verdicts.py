@@ -13,21 +13,45 @@ import argparse
 import gzip
 import json
 import re
+import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
+from figure import Figure
 
 from ephemeral_castle.manifests.schemas.cel_rules import compiled
 from ephemeral_castle.manifests.schemas.crds import definitions, is_crd
-from ephemeral_castle.manifests.schemas.structural import Structural, Verdict
+from ephemeral_castle.manifests.schemas.lock import NAME, Entry, Lock, written
+from ephemeral_castle.manifests.schemas.store import digest, pack
+from ephemeral_castle.manifests.schemas.structural import Definition, Structural, Verdict
 
-GOALS = {"decisions": 99.5, "paths": 98.0, "structural": 30_000, "with CEL": 8_000}
+GOALS = {"decisions": 99.5, "paths": 98.0, "structural": 30_000, "with CEL": 8_000, "start": 150}
+_OFTEN = (
+    "PostgresCluster",
+    "ExternalSecret",
+    "Kustomization",
+    "HelmRelease",
+    "Certificate",
+    "ClusterIssuer",
+    "Cluster",
+)
+_START = """
+import sys
+from pathlib import Path
+from ephemeral_castle.manifests.schemas.lock import read
+from ephemeral_castle.manifests.schemas.store import Store
+folder, lock = Path(sys.argv[1]), read(Path(sys.argv[2]).read_text())
+store = Store(lock, lambda name: (folder / name.removeprefix("sha256:")).read_bytes())
+for each in lock.entries:
+    store.find(each.api, each.kind).judge({"apiVersion": each.api, "kind": each.kind, "metadata": {"name": "a"}})
+"""
 _UNKNOWN = re.compile(r'unknown field "([^"]*)"')
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -125,6 +149,47 @@ def speed(found: Kinds, lines: list[dict[str, Any]]) -> float:
             structural.judge(document)
         best = min(best, time.process_time() - begun)
     return len(documents) / best
+
+
+def started(definitions_of: list[Definition]) -> float:
+    """Milliseconds of a process that judges one object of each kind out of the cache, its own start included."""
+    with TemporaryDirectory() as folder:
+        entries = []
+        for each in definitions_of:
+            packed = pack(each)
+            entries.append(Entry(each.api, each.kind, digest(packed), "bench"))
+            Path(folder, entries[-1].digest.removeprefix("sha256:")).write_bytes(packed)
+        lock = Path(folder, NAME)
+        lock.write_text(written(Lock((), tuple(entries))))
+        samples = []
+        for _ in range(5):
+            begun = time.perf_counter()
+            subprocess.run([sys.executable, "-c", _START, folder, str(lock)], check=True)
+            samples.append(1000 * (time.perf_counter() - begun))
+    return min(samples)
+
+
+def measure() -> list[Figure]:
+    """The figures for `scripts/bench verdicts`, where the server's verdicts lie beside the checkout."""
+    shared = Path(__file__).parents[2] / "shared" / "crds"
+    file = shared / "verdicts" / "dev.jsonl.gz"
+    if not file.exists():
+        print(f"  not measured: the server's verdicts are not here ({file})")
+        return []
+    with gzip.open(file, "rt", encoding="utf-8") as opened:
+        lines = [json.loads(line) for line in opened if line.strip()]
+    exclude = ["external-secrets-v0.16.2"]
+    full, plain = kinds(shared, exclude, rules=True), kinds(shared, exclude, rules=False)
+    tally = compare(full, lines)
+    used = [found.of for (_, kind), found in full.items() if kind in _OFTEN]
+    return [
+        Figure("same decision as the API server", [100 * tally.same / tally.documents], "%", GOALS["decisions"], True),
+        Figure("same paths of what it rejects", [100 * tally.paths / tally.rejected], "%", GOALS["paths"], True),
+        Figure("crashes", [float(tally.crashes)], "", 0),
+        Figure("documents a second, structure", [speed(plain, lines)], "", GOALS["structural"], True),
+        Figure("documents a second, with CEL", [speed(full, lines)], "", GOALS["with CEL"], True),
+        Figure(f"start and {len(used)} kinds from the cache", [started(used)], "ms", GOALS["start"]),
+    ]
 
 
 def main() -> int:
