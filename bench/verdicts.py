@@ -13,6 +13,7 @@ import argparse
 import gzip
 import json
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -50,7 +51,9 @@ from ephemeral_castle.manifests.schemas.store import Store
 folder, lock = Path(sys.argv[1]), read(Path(sys.argv[2]).read_text())
 store = Store(lock, lambda name: (folder / name.removeprefix("sha256:")).read_bytes())
 for each in lock.entries:
-    store.find(each.api, each.kind).judge({"apiVersion": each.api, "kind": each.kind, "metadata": {"name": "a"}})
+    spec = {"users": [{"name": "a"}], "instances": [{"dataVolumeClaimSpec": {}}], "suspend": "yes"}
+    document = {"apiVersion": each.api, "kind": each.kind, "metadata": {"name": "a"}, "spec": spec}
+    store.find(each.api, each.kind).judge(document)
 """
 _UNKNOWN = re.compile(r'unknown field "([^"]*)"')
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -152,7 +155,7 @@ def speed(found: Kinds, lines: list[dict[str, Any]]) -> float:
 
 
 def started(definitions_of: list[Definition]) -> float:
-    """Milliseconds of a process that judges one object of each kind out of the cache, its own start included."""
+    """Milliseconds of processor time of a process that judges one object of each kind out of the cache, start included."""
     with TemporaryDirectory() as folder:
         entries = []
         for each in definitions_of:
@@ -163,10 +166,15 @@ def started(definitions_of: list[Definition]) -> float:
         lock.write_text(written(Lock((), tuple(entries))))
         samples = []
         for _ in range(5):
-            begun = time.perf_counter()
+            begun = _children()
             subprocess.run([sys.executable, "-c", _START, folder, str(lock)], check=True)
-            samples.append(1000 * (time.perf_counter() - begun))
+            samples.append(1000 * (_children() - begun))
     return min(samples)
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def measure() -> list[Figure]:

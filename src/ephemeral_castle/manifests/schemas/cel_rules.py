@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ephemeral_castle.manifests.schemas import cel_values
-from ephemeral_castle.manifests.schemas.cel import Engine, NotEvaluableError, Program, RuleError, engine
+from ephemeral_castle.manifests.schemas.cel import NotEvaluableError, Program, RuleError, engine
 from ephemeral_castle.manifests.schemas.fault import (
     DUPLICATE,
     FORBIDDEN,
@@ -45,15 +45,12 @@ class Tally:
 class Rules:
     """All rules of one schema."""
 
-    def __init__(self, schema: Mapping[str, Any], compiler: Engine | None) -> None:
-        self.count = sum(1 for _ in _all(schema))
+    def __init__(self, schema: Mapping[str, Any]) -> None:
         self.tally = Tally()
-        self._root = _Node(schema, compiler, self.tally, root=True) if compiler is not None else None
+        self._root = _Node(schema, self.tally, root=True)
 
     def __call__(self, value: Any) -> tuple[list[Fault], int, int]:
         """What they say of a completed document; how many were evaluated, and how many could not be."""
-        if self._root is None:
-            return [], 0, self.count
         self.tally.evaluated = self.tally.unknown = 0
         faults = self._root(value)
         return faults, self.tally.evaluated, self.tally.unknown
@@ -61,7 +58,7 @@ class Rules:
 
 def compiled(schema: Mapping[str, Any]) -> Rules | None:
     """The rules of a schema; None: it has none."""
-    return Rules(schema, engine()) if next(_all(schema), None) is not None else None
+    return Rules(schema) if next(_all(schema), None) is not None else None
 
 
 def _all(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -78,8 +75,8 @@ def _inner(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 class _Node:
     """The rules of one node of a schema, and the nodes below it that have some."""
 
-    def __init__(self, schema: Mapping[str, Any], compiler: Engine, tally: Tally, *, root: bool = False) -> None:
-        self._schema, self._compiler, self._tally = schema, compiler, tally
+    def __init__(self, schema: Mapping[str, Any], tally: Tally, *, root: bool = False) -> None:
+        self._schema, self._tally = schema, tally
         self._whole = root or bool(schema.get("x-kubernetes-embedded-resource"))
         own = list(schema.get("x-kubernetes-validations") or ())
         own += [rule for each in schema.get("allOf") or () for rule in each.get("x-kubernetes-validations") or ()]
@@ -91,10 +88,10 @@ class _Node:
         self._others = self._items = None
         if any(True for _ in _deep(schema)):
             below = {key: each for key, each in (schema.get("properties") or {}).items() if _has(each)}
-            self._parts = {key: _Node(each, compiler, tally) for key, each in below.items()}
+            self._parts = {key: _Node(each, tally) for key, each in below.items()}
             more, item = schema.get("additionalProperties"), schema.get("items")
-            self._others = _Node(more, compiler, tally) if isinstance(more, Mapping) and _has(more) else None
-            self._items = _Node(item, compiler, tally) if isinstance(item, Mapping) and _has(item) else None
+            self._others = _Node(more, tally) if isinstance(more, Mapping) and _has(more) else None
+            self._items = _Node(item, tally) if isinstance(item, Mapping) and _has(item) else None
 
     def __call__(self, value: Any) -> list[Fault]:
         """The faults of a value and of all in it."""
@@ -118,7 +115,7 @@ class _Node:
     def _compile(self) -> None:
         schema = cel_values.with_meta(self._schema) if self._whole else self._schema
         self._convert = cel_values.converter(schema)
-        self._rules = [_Rule(each, schema, self._compiler) for each in self._own]
+        self._rules = [_Rule(each, schema) for each in self._own]
         needed = [each.names for each in self._rules if each.live]
         if schema.get("type") == "object" and self._convert is None and all(each is not None for each in needed):
             self._names = frozenset(name for each in needed for name in each or ())
@@ -165,7 +162,7 @@ def _deep(schema: Mapping[str, Any], *, own: bool = False) -> Iterator[Mapping[s
 class _Rule:
     """One rule."""
 
-    def __init__(self, rule: Mapping[str, Any], schema: Mapping[str, Any], compiler: Engine) -> None:
+    def __init__(self, rule: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
         self._text = str(rule.get("rule") or "").strip()
         self._says = str(rule.get("message") or "").strip()
         self._reason = _REASONS.get(str(rule.get("reason") or ""), INVALID)
@@ -176,7 +173,7 @@ class _Rule:
         optional = bool(rule.get("optionalOldSelf"))
         # A creation has no old value: what compares with one is not evaluated.
         self.live = bool(self._text) and (optional or not old)
-        self._schema, self._compiler, self._old = schema, compiler, old
+        self._schema, self._old = schema, old
         self._words = frozenset(re.findall(_WORD, bare))
         message = str(rule.get("messageExpression") or "")
         self._message_text = message
@@ -221,8 +218,11 @@ class _Rule:
             text = f"[{lift}].{how}(self, {text})" + ("[0]" if how == "map" else "")
         if self._old:
             text = f"cel.bind(oldSelf, dyn(optional.none()), {text})"
+        compiler = engine()  # loaded by the first rule that a document reaches
+        if compiler is None:
+            return NotEvaluableError("cel-expr-python is not installed here")
         try:
-            return self._compiler.compile(text)
+            return compiler.compile(text)
         except NotEvaluableError as error:
             return error
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from ephemeral_castle.manifests.schemas.builtin_kinds import BuiltIn
 from ephemeral_castle.manifests.schemas.cel_rules import compiled
 from ephemeral_castle.manifests.schemas.known import Judge
 from ephemeral_castle.manifests.schemas.lock import Entry, Lock
@@ -85,7 +84,11 @@ class Store:
             self.missing[key] = entry
             return None
         of = unpack(packed)
-        return BuiltIn(of, self._kubernetes) if isinstance(of, Definitions) else Structural(of, compiled(of.schema))
+        if isinstance(of, Definitions):
+            from ephemeral_castle.manifests.schemas.builtin_kinds import BuiltIn
+
+            return BuiltIn(of, self._kubernetes)
+        return Structural(of, compiled(of.schema))
 
     def served(self, group: str, kind: str) -> Sequence[str]:
         """The versions that are pinned as served."""
