@@ -155,7 +155,7 @@ def speed(found: Kinds, lines: list[dict[str, Any]]) -> float:
 
 
 def started(definitions_of: list[Definition]) -> float:
-    """Milliseconds of processor time of a process that judges one object of each kind out of the cache, start included."""
+    """Milliseconds of processor time: a process starts, and judges an object of each kind out of the cache."""
     with TemporaryDirectory() as folder:
         entries = []
         for each in definitions_of:
