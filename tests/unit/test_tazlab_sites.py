@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from testbed.standins import components, operators
 
 from ephemeral_castle.cli import wiring
 from ephemeral_castle.model.castle import Verb
@@ -88,3 +89,10 @@ def test_at_home_no_step_raises_or_wipes_the_cluster() -> None:
     for verb in (Verb.RAISE, Verb.REBIRTH, Verb.WIPE):
         mine = [step for step in wiring.offline_plan(castle, verb, "home", {}).steps if step.layer == "cluster"]
         assert [step.action for step in mine] == ["check"]
+
+
+def test_platform_lists_each_file_that_the_demo_writes_there() -> None:
+    """kustomize takes no directory without a kustomization of its own."""
+    listed = yaml.safe_load((TREE / "platform/kustomization.yaml").read_text())["resources"]
+    crds = sorted(f"crds/{name}.yaml" for name in operators.OPERATORS)
+    assert listed == [f"flux/{components.FILE}", *crds]
