@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.unit.manifests.schemas.test_builtin import OPENAPI
 from tests.unit.manifests.schemas.test_judge import CRD
 
 OBJECT = "apiVersion: example.com/v1\nkind: Cluster\nmetadata: {name: db}\nspec: {size: %s}\n"
@@ -50,7 +51,7 @@ def test_what_is_pinned_and_not_in_the_cache_is_undecided_and_not_taken_for_unse
     monkeypatch.setenv("CASTLE_SCHEMAS", str(tmp_path / "other"))
     checked = run("check", "db.yaml", "--offline", "--strict")
     assert checked.exit_code == 13
-    assert "not in the cache" in checked.stdout
+    assert "not on this computer" in checked.stdout
     assert "no longer served" not in checked.stdout
 
 
@@ -100,3 +101,28 @@ def test_a_source_of_the_repository_itself_is_pinned_by_its_path_in_it(run, repo
     run("schemas", "pull", "crds")
     assert json.loads(Path("castle-schemas.lock").read_text())["sources"][0]["name"] == "crds"
     assert run("schemas", "pull").exit_code == 0
+
+
+BUILT_IN = "apiVersion: {}\nkind: {}\nmetadata: {{name: x}}\n"
+
+
+def test_the_hint_for_a_deployment_led_to_the_crds_of_an_operator(run):
+    kinds = (("apps/v1", "Deployment"), ("networking.k8s.io/v1", "Ingress"), ("v1", "Service"))
+    Path("app.yaml").write_text("---\n".join(BUILT_IN.format(*each) for each in kinds))
+    told = run("check", ".", "--offline").stdout
+    mend = "castle schemas pull pypi:kubernetes-validate==1.36.0"
+    assert f"hint: {mend}" in told
+    assert "Deployment x, Ingress x, Service x)" in told
+    assert "Cluster db" in told[: told.index("castle schemas pull SOURCE")].splitlines()[-2]
+    assert f"next: `{mend}`" in told
+    asked = run("check", ".", "--offline", "--kubernetes-version", "1.30").stdout
+    assert "pypi:kubernetes-validate==1.30.0" in asked
+
+
+def test_a_kind_that_kubernetes_has_no_more_is_not_told_to_be_pulled_again(run, tmp_path):
+    (tmp_path / "operator" / "swagger.json").write_text(json.dumps(OPENAPI))
+    run("schemas", "pull", "../operator")
+    Path("old.yaml").write_text(BUILT_IN.format("policy/v1beta1", "PodSecurityPolicy"))
+    told = run("check", "old.yaml", "--offline").stdout
+    assert "the schemas of Kubernetes that are pinned have no PodSecurityPolicy (policy/v1beta1)" in told
+    assert "schemas pull" not in told

@@ -16,6 +16,7 @@ from ephemeral_castle.cli.checking.masks import Masks, redacted, secrets_of
 from ephemeral_castle.cli.checking.reading import Seen, committed, single, tree
 from ephemeral_castle.cli.checking.targets import Targets, targets
 from ephemeral_castle.manifests.rules.rule import Setting
+from ephemeral_castle.manifests.schemas.kubernetes import NAME as PACKAGE
 from ephemeral_castle.model.checked import Checked, ordered
 from ephemeral_castle.model.finding import Finding, Mark, Severity
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 
 NEWEST = Setting().kubernetes  # version that castle knows
+_PULL = f"castle schemas pull {PACKAGE}"
 
 
 @dataclass(frozen=True)
@@ -148,20 +150,24 @@ def _checked(looking: _Looking, findings: Iterable[Finding]) -> Checked:
     secrets = secrets_of(looking.texts.values())
     told = ordered([redacted(each, secrets) for each in findings])
     sure = tuple(each for each in told if each.severity is not Severity.UNDECIDED)
+    undecided = tuple(each for each in told if each.severity is Severity.UNDECIDED)
     return Checked(
         looked=tuple(looking.looked),
         findings=sure,
-        undecided=tuple(each for each in told if each.severity is Severity.UNDECIDED),
+        undecided=undecided,
         lines=dict(_lines(sure, masks)),
         counts={"file": len(looking.texts), "object": looking.objects, "look": looking.looks},
         rules={each.rule: catalogue()[each.rule] for each in told if each.rule in catalogue()},
         world=looking.world,
-        next=_next(sure),
+        next=_next(sure, undecided),
     )
 
 
-def _next(findings: Iterable[Finding]) -> str:
-    """The command that leads on: the mend where there is one, else the explanation of the worst."""
+def _next(findings: Iterable[Finding], undecided: Iterable[Finding]) -> str:
+    """The command that leads on: what lets built-in kinds be judged, then the mend, else what explains the worst."""
+    pulls = (hint.partition(", ")[0] for each in undecided for hint in each.hints if hint.startswith(_PULL))
+    if pull := next(pulls, ""):
+        return pull
     found = list(findings)
     if any(each.edits for each in found):
         return "castle check --fix, with the same paths"

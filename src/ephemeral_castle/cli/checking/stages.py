@@ -45,7 +45,8 @@ def schemas(repository: Repository, situation: Situation) -> Iterable[Finding]:
     from ephemeral_castle.cli.checking.schemas import lock_for, schemas_of
     from ephemeral_castle.manifests.schemas.judge import judge
 
-    return judge(repository.objects, schemas_of(repository, lock_for(situation.seen), situation.setting.kubernetes))
+    version = situation.setting.kubernetes
+    return judge(repository.objects, schemas_of(repository, lock_for(situation.seen), version), version)
 
 
 STAGES: tuple[Stage, ...] = (files, schemas, experience)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ephemeral_castle.manifests.repository import Object
 from ephemeral_castle.manifests.schemas import applied
 from ephemeral_castle.manifests.schemas.fault import DUPLICATE, REQUIRED, UNKNOWN, UNSUPPORTED, Cause, Step, written
 from ephemeral_castle.manifests.schemas.known import Judge, Schemas
+from ephemeral_castle.manifests.schemas.kubernetes import GROUPS, package
 from ephemeral_castle.manifests.schemas.misfits import misfit
 from ephemeral_castle.manifests.schemas.whole import whole
 from ephemeral_castle.manifests.tree import place
@@ -26,8 +27,8 @@ _HIDDEN: Final = "ENC["  # how sops begins an encrypted value
 _FEW: Final = 12  # names that a hint lists at most
 
 
-def judge(objects: Iterable[Object], schemas: Schemas) -> Iterator[Finding]:
-    """The findings of every object, in their order.
+def judge(objects: Iterable[Object], schemas: Schemas, kubernetes: tuple[int, int] = (1, 36)) -> Iterator[Finding]:
+    """The findings of every object, in their order. `kubernetes`: the version whose built-in kinds a hint pulls.
 
     A kind without a schema is told once, as UNDECIDED, with the number of its objects: it is never passed as valid.
     What hangs on a value that nobody knows yet (an undecided substitution, an encrypted value) is UNDECIDED too.
@@ -43,8 +44,7 @@ def judge(objects: Iterable[Object], schemas: Schemas) -> Iterator[Finding]:
         else:
             yield from _judged(each, found, schemas)
     for (api, kind), left in unknown.items():
-        pinned = _version(left[0]) in schemas.served(left[0].group, kind)
-        yield _unknown_kind(api, kind, left, pinned=pinned)
+        yield _unknown_kind(api, kind, left, _mend(left[0], schemas, kubernetes))
 
 
 def _version(of: Object) -> str:
@@ -182,16 +182,30 @@ def _deprecated(of: Object, by: Judge, others: Sequence[str]) -> Finding:
     )
 
 
-def _unknown_kind(api: str, kind: str, found: Sequence[Object], *, pinned: bool) -> Finding:
-    """Kinds that nobody here can judge. `pinned`: the lock has their schema, this computer has not."""
-    first = found[0]
+class _Mend(NamedTuple):
+    """Why no schema is known of a kind, and what changes that."""
+
+    why: str
+    hint: str
+
+
+def _mend(of: Object, schemas: Schemas, kubernetes: tuple[int, int]) -> _Mend:
+    if _version(of) in schemas.served(of.group, of.kind):
+        hint = "castle schemas pull, which fetches all that castle-schemas.lock pins"
+        return _Mend("the schema of {} is pinned, and not on this computer", hint)
+    if of.group not in GROUPS:
+        hint = "castle schemas pull SOURCE, the operator's CRDs: a directory, a URL, a Go module or a cluster"
+        return _Mend("no schema is known for {}", hint)
+    if schemas.served("", "ConfigMap"):
+        return _Mend("the schemas of Kubernetes that are pinned have no {}", "castle explain api-version-gone")
+    return _Mend("no schema is known for {}", f"castle schemas pull {package(kubernetes)}, for the built-in kinds")
+
+
+def _unknown_kind(api: str, kind: str, found: Sequence[Object], mend: _Mend) -> Finding:
+    """Kinds that nobody here can judge."""
     many = f"{len(found)} objects" if len(found) > 1 else "1 object"
-    message = f"no schema is known for {kind} ({api}): {many} not looked into"
-    hints = ("castle schemas pull SOURCE, the operator's CRDs: a directory, a URL, a Go module or a cluster",)
-    if pinned:
-        message = f"the schema of {kind} ({api}) is pinned, and not on this computer: {many} not looked into"
-        hints = ("castle schemas pull, which fetches all that castle-schemas.lock pins",)
-    return _finding(first, UNKNOWN_KIND, message, ("kind",), severity=Severity.UNDECIDED, hints=hints)
+    message = f"{mend.why.format(f'{kind} ({api})')}: {many} not looked into"
+    return _finding(found[0], UNKNOWN_KIND, message, ("kind",), severity=Severity.UNDECIDED, hints=(mend.hint,))
 
 
 def _finding(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from textwrap import wrap
 
@@ -88,15 +88,25 @@ def _undecided(checked: Checked, paint: Paint) -> Iterator[str]:
 
 
 def _reasons(checked: Checked) -> Iterator[tuple[str, str, list[Finding]]]:
-    """Rule, reason and findings; many reasons of one rule are told by its title."""
-    by_rule: dict[str, dict[str, list[Finding]]] = {}
+    """Rule, reason and findings; many reasons of one rule are told by its title, apart by what mends them."""
+    by_rule: dict[str, list[Finding]] = {}
     for each in checked.undecided:
-        by_rule.setdefault(each.rule, {}).setdefault(each.message, []).append(each)
-    for rule, by_message in by_rule.items():
-        if len(by_message) > _NAMED and rule in checked.rules:
-            yield rule, checked.rules[rule].title, [each for found in by_message.values() for each in found]
-        else:
-            yield from ((rule, message, found) for message, found in by_message.items())
+        by_rule.setdefault(each.rule, []).append(each)
+    for rule, found in by_rule.items():
+        by_message = _grouped(found, lambda each: each.message)
+        if len(by_message) <= _NAMED or rule not in checked.rules:
+            yield from ((rule, message, few) for message, few in by_message.items())
+            continue
+        by_hints = _grouped(found, lambda each: "\n".join(each.hints))
+        groups = list(by_hints.values()) if len(by_hints) <= _NAMED else [found]
+        yield from ((rule, checked.rules[rule].title, many) for many in groups)
+
+
+def _grouped(found: Iterable[Finding], key: Callable[[Finding], str]) -> dict[str, list[Finding]]:
+    groups: dict[str, list[Finding]] = {}
+    for each in found:
+        groups.setdefault(key(each), []).append(each)
+    return groups
 
 
 def _place(mark: Mark) -> str:
