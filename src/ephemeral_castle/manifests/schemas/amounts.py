@@ -18,6 +18,19 @@ _SCALES: Final = {
 }
 
 
+_SLIP: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) *([kmgtpe])i?b?\Z", re.IGNORECASE)
+
+
+def likely(text: str) -> str:
+    """What was meant by a text that is no quantity, as a hint; in general words where that is not clear."""
+    found = _SLIP.match(text)
+    if found is None:
+        return "a number, and after it k, M, G, T or Ki, Mi, Gi, Ti: 5Gi"
+    letter = found[2].upper()
+    thousands = "k" if letter == "K" else letter
+    return f"write {found[1]}{letter}i (powers of 1024) or {found[1]}{thousands} (powers of 1000)"
+
+
 def amount(text: str) -> Fraction | None:
     """The exact amount of a quantity; None: it is none."""
     found = _QUANTITY.match(text)

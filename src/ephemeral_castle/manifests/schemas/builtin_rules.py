@@ -226,7 +226,9 @@ def claims_are_whole(kind: str, document: Mapping[str, Any]) -> Iterator[Fault]:
     if not spec.get("accessModes"):
         yield _fault(REQUIRED, ("spec", "accessModes"), detail="at least 1 access mode is required")
     if _at(spec, ("resources", "requests", "storage")) is None:
-        yield _fault(REQUIRED, ("spec", "resources", "storage"))
+        missing = _fault(REQUIRED, ("spec", "resources", "requests", "storage"))
+        missing.shown = "spec.resources[storage]"  # ValidatePersistentVolumeClaimSpec leaves `requests` out
+        yield missing
 
 
 RULES: Final[Mapping[str, Rule]] = {

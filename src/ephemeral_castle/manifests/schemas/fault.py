@@ -78,6 +78,7 @@ class Fault:
         dotted: the path is written "a.b", even through maps of any keys.
         nowhere: the server gives no path ("<nil>"); ours is kept for people.
         rule: the CEL rule that failed; "" for all others.
+        shown: the path as the server writes it, where that is not the path of the value; "" where it is.
     """
 
     reason: str
@@ -87,6 +88,7 @@ class Fault:
     dotted: bool = True
     nowhere: bool = False
     rule: str = ""
+    shown: str = ""
 
     def under(self, step: Step) -> Fault:
         """Puts a step before the path."""
@@ -121,7 +123,7 @@ class Cause:
 def cause(fault: Fault) -> Cause:
     """Finishes a fault: its path is complete."""
     path = tuple(reversed(fault.steps))
-    name = written(path, dotted=fault.dotted)
+    name = fault.shown or written(path, dotted=fault.dotted)
     shown = "<nil>" if fault.nowhere or not path else name
     detail = fault.detail.replace(NAME, name) if NAME in fault.detail else fault.detail
     words = _WORDS.get(fault.reason, fault.reason)

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from ephemeral_castle.manifests.repository import Object
 from ephemeral_castle.manifests.schemas import applied
+from ephemeral_castle.manifests.schemas.amounts import likely
 from ephemeral_castle.manifests.schemas.fault import DUPLICATE, REQUIRED, UNKNOWN, UNSUPPORTED, Cause, Step, written
 from ephemeral_castle.manifests.schemas.known import Judge, Schemas
 from ephemeral_castle.manifests.schemas.kubernetes import GROUPS, package
@@ -23,6 +24,7 @@ DEPRECATED: Final = "schema-deprecated-version"
 CEL: Final = "schema-cel"
 UNKNOWN_KIND: Final = "schema-unknown-kind"
 
+_NO_QUANTITY: Final = "quantities must match"  # how the decoder's words begin
 _HIDDEN: Final = "ENC["  # how sops begins an encrypted value
 _FEW: Final = 12  # names that a hint lists at most
 
@@ -98,6 +100,10 @@ def _told(of: Object, by: Judge, cause: Cause) -> Finding:
         told = cause.message.removeprefix("Invalid value: ")
         hints = () if cause.rule in told else (f"the rule of its schema: {cause.rule}",)
         return _finding(of, CEL, f"{_where(cause)}: {told}", cause.path, says, hints=hints)
+    if cause.message.startswith(_NO_QUANTITY):
+        value = str(_value(of.manifest, cause.path))
+        message = f"{_where(cause)}: `{value}` is no quantity"
+        return _finding(of, INVALID, message, cause.path, says, hints=(likely(value),))
     return _finding(of, INVALID, _sentence(cause), cause.path, says, hints=_hints(cause))
 
 
@@ -233,13 +239,17 @@ def _finding(
 
 def _scalar(manifest: Any, path: Sequence[Step]) -> bool:
     """Whether a plain value stands at a path: of a block, or of what is missing in it, people look for the key."""
-    value = manifest
+    try:
+        return not isinstance(_value(manifest, path), Mapping | list)
+    except (KeyError, IndexError, TypeError):
+        return False
+
+
+def _value(manifest: Any, path: Sequence[Step]) -> Any:
+    """The value at a path; LookupError or TypeError where there is none."""
     for step in path:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            return False
-    return not isinstance(value, Mapping | list)
+        manifest = manifest[step]
+    return manifest
 
 
 def _mark(of: Object, path: Sequence[Step], *, key: bool) -> Mark:

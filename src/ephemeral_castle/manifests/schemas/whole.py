@@ -34,7 +34,7 @@ def whole(by: Judge, document: Mapping[str, Any]) -> Verdict:
 
 def _made_so(cause: Cause, gone: set[Path]) -> bool:
     """Whether a fault is there only because something was taken away to look behind it."""
-    return cause.reason == REQUIRED and cause.path in gone
+    return cause.reason == REQUIRED and any(cause.path[: len(each)] == each for each in gone)
 
 
 def _removable(path: Sequence[Step]) -> Path:

@@ -69,12 +69,13 @@ def kind(group: str, name: str, spec: dict[str, Any] | None, **more: Any) -> dic
     }
 
 
+QUANTITY = {"$ref": "#/definitions/io.k8s.apimachinery.pkg.api.resource.Quantity"}
 ANYTHING = {"type": "object", "additionalProperties": TEXT}
 PORTS = {"type": "array", "items": {"properties": {"port": {"type": "integer", "format": "int32"}, "name": TEXT}}}
 CLAIM = {
     "properties": {
         "accessModes": {"type": "array", "items": TEXT},
-        "resources": {"properties": {"requests": {"type": "object", "additionalProperties": TEXT}}},
+        "resources": {"properties": {"requests": {"type": "object", "additionalProperties": QUANTITY}}},
     }
 }
 OPENAPI = {

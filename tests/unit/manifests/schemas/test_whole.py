@@ -10,6 +10,7 @@ from ephemeral_castle.manifests.schemas.known import Judge
 from ephemeral_castle.manifests.schemas.openapi import Definitions
 from ephemeral_castle.manifests.schemas.structural import Definition, Structural
 from ephemeral_castle.model.finding import Finding
+from tests.unit.manifests.schemas.test_builtin import KINDS
 
 TEXT = {"type": "string"}
 THING = {
@@ -97,3 +98,31 @@ def test_a_custom_resource_is_told_in_the_same_words() -> None:
     assert [(each.message, each.hints) for each in found(custom(), "{port: '80'}")] == [
         ("spec.port is a text, and has to be a whole number", ("write it without quotes",))
     ]
+
+
+def claim(size: str) -> list[Finding]:
+    text = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: a}\nspec:\n  accessModes: [ReadWriteOnce]\n"
+    return list(
+        judge(
+            [Object(each.manifest) for each in read(f"{text}  resources: {size}\n", "a.yaml")[0]],
+            One(BuiltIn(KINDS["v1", "PersistentVolumeClaim"])),
+        )
+    )
+
+
+def test_a_size_that_cannot_be_read_was_called_missing_as_well():
+    [told] = claim("{requests: {storage: 5Gb}}")
+    assert told.path == "spec.resources.requests.storage"
+    assert told.message == "spec.resources.requests.storage: `5Gb` is no quantity"
+    assert "quantities must match the regular expression" in told.says
+    assert told.hints == ("write 5Gi (powers of 1024) or 5G (powers of 1000)",)
+    [told] = claim("{requests: 5Gi}")
+    assert "missing" not in told.message
+    [told] = claim("{requests: {storage: much}}")
+    assert told.hints == ("a number, and after it k, M, G, T or Ki, Mi, Gi, Ti: 5Gi",)
+
+
+def test_a_size_that_is_missing_was_told_by_a_field_that_no_claim_has():
+    [told] = claim("{}")
+    assert told.message == "spec.resources.requests.storage is missing"
+    assert told.says == "spec.resources[storage]: Required value"
