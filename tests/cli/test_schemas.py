@@ -126,3 +126,29 @@ def test_a_kind_that_kubernetes_has_no_more_is_not_told_to_be_pulled_again(run, 
     told = run("check", "old.yaml", "--offline").stdout
     assert "the schemas of Kubernetes that are pinned have no PodSecurityPolicy (policy/v1beta1)" in told
     assert "schemas pull" not in told
+
+
+def pin_kubernetes(version):
+    """A lock as `castle schemas pull pypi:kubernetes-validate==VERSION` leaves it, without any kind."""
+    source = {"name": f"pypi:kubernetes-validate=={version}", "digest": "sha256:0"}
+    Path("castle-schemas.lock").write_text(json.dumps({"v": 1, "sources": [source], "kinds": []}))
+
+
+def test_the_schemas_of_another_version_judged_without_a_word(run):
+    Path("db.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+    pin_kubernetes("1.30.0")
+    asked = run("check", ".", "--offline", "--strict", "--kubernetes-version", "1.36")
+    assert asked.exit_code == 13
+    assert "built-in kinds are judged as Kubernetes 1.30 has them, and not 1.36" in asked.stdout
+    assert "castle schemas pull pypi:kubernetes-validate==1.36.0" in asked.stdout
+    for words in ((), ("--kubernetes-version", "1.30")):
+        told = json.loads(run("check", ".", "--offline", "--json", *words).stdout)
+        assert [each["rule"] for each in told["undecided"]] == ["schema-unknown-kind"]
+        assert "kubernetes-validate==1.30.0" in told["undecided"][0]["hints"][0]
+
+
+@pytest.mark.parametrize("version", ["99.99", "1.99", "2.1", "1.360"])
+def test_a_version_that_kubernetes_never_had_was_taken(run, version):
+    refused = run("check", ".", "--offline", "--kubernetes-version", version)
+    assert refused.exit_code == 2
+    assert f"there is no Kubernetes {version}" in refused.stderr

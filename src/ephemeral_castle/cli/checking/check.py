@@ -14,9 +14,11 @@ from ephemeral_castle.cli.checking.catalogue import catalogue, require
 from ephemeral_castle.cli.checking.ignoring import without_ignored
 from ephemeral_castle.cli.checking.masks import Masks, redacted, secrets_of
 from ephemeral_castle.cli.checking.reading import Seen, committed, single, tree
+from ephemeral_castle.cli.checking.schemas import lock_for
 from ephemeral_castle.cli.checking.targets import Targets, targets
 from ephemeral_castle.manifests.rules.rule import Setting
 from ephemeral_castle.manifests.schemas.kubernetes import NAME as PACKAGE
+from ephemeral_castle.manifests.schemas.kubernetes import pinned
 from ephemeral_castle.model.checked import Checked, ordered
 from ephemeral_castle.model.finding import Finding, Mark, Severity
 
@@ -62,7 +64,8 @@ class _Looking:
 
     def manifests(self, seen: Seen, name: str) -> None:
         """Runs all stages over a repository."""
-        situation = stages.Situation(self.setting or Setting(self.asked.kubernetes or NEWEST), self.asks, seen)
+        setting = self.setting or Setting(self.asked.kubernetes or pinned(lock_for(seen)) or NEWEST)
+        situation = stages.Situation(setting, self.asks, seen)
         self.findings += stages.look(seen, situation)
         self.texts.update({stages.named(path, seen.prefix): text for path, text in seen.repository.texts.items()})
         self.objects += len(seen.repository.objects)

@@ -48,6 +48,12 @@ SCHEMAS = (
         "CustomResourceDefinition spec.versions[].deprecated",
     ),
     Explanation(
+        "schema-other-version",
+        "the pinned schemas are those of another version of Kubernetes",
+        "`--kubernetes-version`, or the castle's cluster, is of one version, and castle-schemas.lock pins the built-in "
+        "kinds of another: a field that came or went in between is judged wrongly. Pull the version that you run.",
+    ),
+    Explanation(
         "schema-unknown-kind",
         "a kind without a known schema",
         "Its objects are counted and named, and never passed as valid. Give castle the CRDs of the operator, and the "

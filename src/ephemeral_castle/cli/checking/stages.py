@@ -9,6 +9,7 @@ from ephemeral_castle.cli.checking.reading import Seen
 from ephemeral_castle.manifests import rules
 from ephemeral_castle.manifests.repository import Repository
 from ephemeral_castle.manifests.rules.rule import Setting
+from ephemeral_castle.manifests.schemas.kubernetes import package, pinned
 from ephemeral_castle.model.finding import Finding, Mark, Severity
 
 
@@ -45,8 +46,23 @@ def schemas(repository: Repository, situation: Situation) -> Iterable[Finding]:
     from ephemeral_castle.cli.checking.schemas import lock_for, schemas_of
     from ephemeral_castle.manifests.schemas.judge import judge
 
-    version = situation.setting.kubernetes
-    return judge(repository.objects, schemas_of(repository, lock_for(situation.seen), version), version)
+    version, lock = situation.setting.kubernetes, lock_for(situation.seen)
+    return (
+        *_other_version(version, pinned(lock)),
+        *judge(repository.objects, schemas_of(repository, lock, version), version),
+    )
+
+
+def _other_version(wanted: tuple[int, int], held: tuple[int, int] | None) -> Iterator[Finding]:
+    """Tells that built-in kinds are judged by another version than that of the manifests."""
+    if held not in (None, wanted):
+        message = f"built-in kinds are judged as Kubernetes {_dotted(held)} has them, and not {_dotted(wanted)}"
+        hints = (f"castle schemas pull {package(wanted)}, which pins that version in place of the other",)
+        yield Finding("schema-other-version", Severity.UNDECIDED, message, Mark(""), hints)
+
+
+def _dotted(version: tuple[int, int] | None) -> str:
+    return ".".join(map(str, version or ()))
 
 
 STAGES: tuple[Stage, ...] = (files, schemas, experience)

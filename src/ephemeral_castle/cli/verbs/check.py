@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ephemeral_castle.model.checked import Checked
 
 FORMATS = ("text", "json", "sarif", "junit", "github")
+_LATEST = 46  # minor version: three come in a year, so ten above what castle knows is a slip and no cluster
 _RULE = "An id, as `castle explain` lists them. Repeatable."
 
 
@@ -43,7 +44,9 @@ _RULE = "An id, as `castle explain` lists them. Repeatable."
     help="Exit 3 for findings that are at least so bad.",
 )
 @click.option("--strict", is_flag=True, help="Exit 13 when something was not looked into.")
-@click.option("--kubernetes-version", "kubernetes", metavar="X.Y", help="What the manifests are for; the newest known.")
+@click.option(
+    "--kubernetes-version", "kubernetes", metavar="X.Y", help="What the manifests are for; that of the schemas."
+)
 @click.option("--rule", "only", metavar="ID", multiple=True, help=f"Look with this rule only. {_RULE}")
 @click.option("--no-rule", "without", metavar="ID", multiple=True, help=f"Leave this rule out. {_RULE}")
 @click.option("--baseline", metavar="FILE", default="", help="Leave out the findings that this file holds.")
@@ -103,7 +106,14 @@ def _version(text: str | None) -> tuple[int, int] | None:
     parts = text.removeprefix("v").split(".")
     if len(parts) < 2 or not all(part.isdigit() for part in parts[:2]):
         raise UsageError(f"`{text}` is no version of Kubernetes", hints=["--kubernetes-version 1.36"])
-    return int(parts[0]), int(parts[1])
+    major, minor = int(parts[0]), int(parts[1])
+    if major != 1 or minor > _LATEST:
+        raise UsageError(
+            f"there is no Kubernetes {major}.{minor}",
+            why=f"castle takes versions from 1.0 to 1.{_LATEST}",
+            hints=["kubectl version, which names that of the cluster"],
+        )
+    return major, minor
 
 
 def _shown(checked: Checked, form: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
+
+from ephemeral_castle.manifests.schemas.lock import Lock
 
 # Groups that the API server serves without any CRD. Operators use `*.k8s.io` too, so the list is a closed one.
 # Source: api/openapi-spec/swagger.json of Kubernetes 1.36, and the groups that it lost: extensions.
@@ -33,6 +36,15 @@ GROUPS: Final = frozenset(
     }
 )
 NAME: Final = "pypi:kubernetes-validate"
+
+
+_PINNED: Final = re.compile(rf"{re.escape(NAME)}==(\d+)\.(\d+)")
+
+
+def pinned(lock: Lock) -> tuple[int, int] | None:
+    """The version whose built-in kinds a lock pins; None: it pins none, or does not say of which version."""
+    found = next(filter(None, (_PINNED.match(each.name) for each in lock.sources)), None)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def package(version: tuple[int, int]) -> str:
