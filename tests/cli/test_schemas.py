@@ -152,3 +152,24 @@ def test_a_version_that_kubernetes_never_had_was_taken(run, version):
     refused = run("check", ".", "--offline", "--kubernetes-version", version)
     assert refused.exit_code == 2
     assert f"there is no Kubernetes {version}" in refused.stderr
+
+
+def test_a_path_outside_of_the_repository_was_pinned_without_a_word(run, repository, tmp_path):
+    told = run("schemas", "pull", "../operator").stdout
+    where = str(tmp_path / "operator")
+    assert f"warning: {where} lies outside of the repository" in told
+    (repository / "crds").mkdir()
+    (repository / "crds" / "crd.json").write_text(json.dumps(CRD))
+    run("schemas", "drop", where)
+    assert "warning" not in run("schemas", "pull", "crds").stdout
+
+
+def test_the_hint_for_a_lost_path_left_it_pinned(run, tmp_path):
+    run("schemas", "pull", "../operator")
+    (tmp_path / "operator").rename(tmp_path / "gone")
+    refused = run("schemas", "pull")
+    assert refused.exit_code == 4
+    assert f"castle schemas drop {tmp_path / 'operator'}" in refused.stderr
+    assert "castle schemas pull SOURCE" in refused.stderr
+    assert run("schemas", "drop", str(tmp_path / "operator")).exit_code == 0
+    assert "schemas drop" not in run("schemas", "pull", "../nowhere").stderr

@@ -50,7 +50,9 @@ async def pulled(**wanted: Any) -> dict[str, Any]:
 
 
 async def pull(wanted: Wanted) -> dict[str, Any]:
-    """Fetches sources into the cache and pins them: `lock`, and for each source `name`, `kinds`, `changed`.
+    """Fetches sources into the cache and pins them.
+
+    Gives `lock`, and for each source `name`, `kinds`, `changed`, and `portable`: another computer can fetch it, too.
 
     Raises:
         Conflict: what is pinned is another content, or two sources differ about a kind. NotFound: no schema there.
@@ -76,9 +78,8 @@ async def pull(wanted: Wanted) -> dict[str, Any]:
         before = {(each.api, each.kind): each.digest for each in lock.entries if each.source == source.name}
         lock, entries = await asyncio.to_thread(_pinned, _without_other_versions(lock, source.name), source, files)
         after = {(each.api, each.kind): each.digest for each in entries}
-        told.append(
-            {"name": source.name, "kinds": len(after), "changed": sum(before.get(k) != d for k, d in after.items())}
-        )
+        changed = sum(before.get(key) != digest for key, digest in after.items())
+        told.append({"name": source.name, "kinds": len(after), "changed": changed, "portable": _portable(source)})
     shelf.write(path, lock)
     return {"lock": str(path), "sources": told}
 
@@ -138,11 +139,29 @@ async def _fetched(name: str, wanted: Wanted, base: Path, pinned: Mapping[str, s
         digest, files = await asyncio.to_thread(worlds.schema_url, name, sha256)
     else:
         place = base / name if not wanted.sources else Path(name)
+        if not place.exists():
+            raise _lost(f"{name}{mark}{below}", place, pinned)
         digest, files = await asyncio.to_thread(worlds.schema_directory, place)
         name = _beside(place, base)
     if mark:
         files = [each for each in files if each[0] == below or each[0].startswith(f"{below.rstrip('/')}/")]
     return Source(f"{name}{mark}{below}", digest), files
+
+
+def _lost(name: str, place: Path, pinned: Mapping[str, str]) -> NotFound:
+    """What to say of a path that is not here, by whether the lock pins it."""
+    if name not in pinned:
+        return NotFound(f"there is no {place}", hints=["castle schemas pull DIRECTORY"])
+    why = "the lock pins this path" + (
+        ", which lies on the computer where it was pulled" if place.is_absolute() else ""
+    )
+    hints = [f"castle schemas drop {name}", "and then castle schemas pull SOURCE, where these schemas are now"]
+    return NotFound(f"there is no {place}", why=why, hints=hints)
+
+
+def _portable(source: Source) -> bool:
+    """Whether another checkout has it: only paths of its own repository are pinned as relative ones."""
+    return not Path(source.name).is_absolute()
 
 
 def _beside(place: Path, base: Path) -> str:

@@ -69,7 +69,13 @@ def _pulled(found: Mapping[str, Any]) -> str:
         f"{each['name']}: {each['kinds']} kinds and versions, {each['changed']} new or changed"
         for each in found["sources"]
     ]
-    return "\n".join([*lines, f"pinned in {found['lock']}"])
+    stray = [
+        f"warning: {each['name']} lies outside of the repository, so no other computer can pull it: "
+        "copy it into the repository, drop this source and pull the copy"
+        for each in found["sources"]
+        if not each["portable"]
+    ]
+    return "\n".join([*lines, f"pinned in {found['lock']}", *stray])
 
 
 def _dropped(found: Mapping[str, Any]) -> str:
