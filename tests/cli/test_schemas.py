@@ -1,6 +1,7 @@
 """`castle schemas`: pulled from a directory, pinned, listed, dropped, and used by `castle check`."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,7 @@ def test_a_kind_that_kubernetes_has_no_more_is_not_told_to_be_pulled_again(run, 
     assert "schemas pull" not in told
 
 
-def pin_kubernetes(version):
+def pin_kubernetes(version: str) -> None:
     """A lock as `castle schemas pull pypi:kubernetes-validate==VERSION` leaves it, without any kind."""
     source = {"name": f"pypi:kubernetes-validate=={version}", "digest": "sha256:0"}
     Path("castle-schemas.lock").write_text(json.dumps({"v": 1, "sources": [source], "kinds": []}))
@@ -173,3 +174,52 @@ def test_the_hint_for_a_lost_path_left_it_pinned(run, tmp_path):
     assert "castle schemas pull SOURCE" in refused.stderr
     assert run("schemas", "drop", str(tmp_path / "operator")).exit_code == 0
     assert "schemas drop" not in run("schemas", "pull", "../nowhere").stderr
+
+
+def other_crd(place: Path) -> None:
+    """The same kinds with another content."""
+    changed = json.loads(json.dumps(CRD))
+    changed["spec"]["scope"] = "Cluster"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(changed))
+
+
+def test_two_sources_of_one_kind_named_no_way_out(run, tmp_path):
+    run("schemas", "pull", "../operator")
+    other_crd(tmp_path / "other" / "copy.json")
+    refused = run("schemas", "pull", "../other").stderr
+    assert f"castle schemas drop {tmp_path / 'operator'}" in refused
+    assert run("schemas", "drop", str(tmp_path / "operator")).exit_code == 0
+    assert run("schemas", "pull", "../other").exit_code == 0
+
+
+def test_two_versions_in_one_directory_named_no_way_out(run, tmp_path):
+    for name in ("eso", "eso-v2"):
+        other_crd(tmp_path / "all" / "crds" / name / "crd.json")
+    (tmp_path / "all" / "crds" / "eso" / "crd.json").write_text(json.dumps(CRD))
+    refused = run("schemas", "pull", "../all").stderr
+    for part in ("crds/eso", "crds/eso-v2"):
+        assert f"castle schemas pull {tmp_path / 'all'}#{part}, " in refused
+        assert run("schemas", "pull", f"{tmp_path / 'all'}#{part}").exit_code == 0
+        assert run("schemas", "drop", f"{tmp_path / 'all'}#{part}").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "hint"),
+    [
+        ("github.com/acme/op/api@v1.0.0", "castle schemas pull go:github.com/acme/op@v1.0.0"),
+        ("github.com/fluxcd/flux2/v2@v1.0.0", "go:github.com/fluxcd/source-controller@VERSION"),
+        ("github.com/acme/op@v1.0.0", "CRDs lie in the module that holds config/crd"),
+    ],
+)
+def test_a_module_without_crds_did_not_say_where_they_are(run, tmp_path, monkeypatch, module, hint):
+    monkeypatch.setenv("GOPROXY", f"file://{tmp_path}")
+    path, version = module.split("@")
+    place = tmp_path / path / "@v"
+    place.mkdir(parents=True)
+    with zipfile.ZipFile(place / f"{version}.zip", "w") as archive:
+        archive.writestr(f"{module}/go.mod", f"module {path}\n")
+    refused = run("schemas", "pull", f"go:{module}")
+    assert refused.exit_code == 4
+    assert "there is no schema in this source" in refused.stderr
+    assert hint in refused.stderr

@@ -16,6 +16,7 @@ from ephemeral_castle.manifests.schemas.gathered import File, gathered
 from ephemeral_castle.manifests.schemas.lock import NAME, ConflictError, Entry, Lock, Source
 
 CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+FLUX, FLUX_PARTS = "github.com/fluxcd/", ("kustomize", "helm", "source")
 CLUSTER, MODULE, PACKAGE = "cluster:", "go:", "pypi:"
 
 
@@ -114,16 +115,48 @@ def _pinned(lock: Lock, source: Source, files: Sequence[File]) -> tuple[Lock, Se
         found = list(gathered(files))
         lock = lock.having(source, [entry for entry, _ in found])
     except ConflictError as error:
-        hints = ["pull the one that your cluster has; the lock was not changed"]
+        hints = [*_ways_out(error, source), "keep the one that your cluster has; the lock was not changed"]
         raise Conflict("two schemas for one kind", where=source.name, why=str(error), hints=hints) from error
     except ValueError as error:
         raise Permanent("a file of this source cannot be read", where=source.name, why=str(error)) from error
     if not found:
         why = "no CustomResourceDefinition and no OpenAPI of Kubernetes is in it"
-        raise NotFound("there is no schema in this source", where=source.name, why=why)
+        raise NotFound("there is no schema in this source", where=source.name, why=why, hints=_nearby(source.name))
     for entry, packed in found:
         shelf.keep(entry.digest, packed)
     return lock, [entry for entry, _ in found]
+
+
+def _ways_out(error: ConflictError, source: Source) -> list[str]:
+    """The commands that leave one of two schemas: without the other source, or with a part of this one."""
+    one, other = error.entries
+    if one.source != other.source:
+        return [f"castle schemas drop {one.source}, and then this pull again"]
+    name = source.name.partition("#")[0]
+    parts = [_apart(one.file, other.file), _apart(other.file, one.file)]
+    return [f"castle schemas pull {name}#{part}, which takes only what lies there" for part in parts]
+
+
+def _apart(file: str, other: str) -> str:
+    """The directory in which a file lies and the other does not; the file itself where there is none."""
+    *above, name = file.split("/")
+    for depth in range(1, len(above) + 1):
+        part = "/".join(above[:depth])
+        if not other.startswith(f"{part}/"):
+            return part
+    return "/".join((*above, name))
+
+
+def _nearby(name: str) -> list[str]:
+    """Where the schemas lie that a Go module lacks."""
+    module, _, version = name.removeprefix(MODULE).partition("@")
+    if not name.startswith(MODULE):
+        return []
+    if module.startswith(f"{FLUX}flux2"):
+        return [f"castle schemas pull {MODULE}{FLUX}{each}-controller@VERSION" for each in FLUX_PARTS]
+    if module.endswith("/api"):
+        return [f"castle schemas pull {MODULE}{module.removesuffix('/api')}@{version.partition('#')[0]}"]
+    return ["CRDs lie in the module that holds config/crd of the operator, mostly the one of its repository's root"]
 
 
 async def _fetched(name: str, wanted: Wanted, base: Path, pinned: Mapping[str, str]) -> tuple[Source, Sequence[File]]:
