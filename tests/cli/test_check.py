@@ -259,3 +259,29 @@ def test_a_mend_and_a_baseline_for_scripts(run, here, mendable):
     result = run(*words)
     assert result.exit_code == 2
     assert "the baseline `nowhere/b.yaml` cannot be written" in result.stderr
+
+
+SERVED = """apiVersion: v1
+kind: Service
+metadata: {name: blog, namespace: b}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: blog, namespace: b}
+spec: {defaultBackend: {service: {name: blog, port: {number: 8080}}}}
+"""
+
+
+def test_a_place_in_a_message_was_told_from_the_argument_and_a_known_finding_came_back(run, here, monkeypatch):
+    root = here(apps__base__a_yaml=SERVED)
+    assert run("check", ".", "--offline", "--write-baseline", "b.yaml", "--reason", "x").exit_code == 0
+    assert "(apps/base/a.yaml:1:1)" in run("check", "apps", "--offline").stdout
+    result = run("check", "apps", "--offline", "--baseline", "b.yaml")
+    assert result.exit_code == 0
+    assert "1 in the baseline" in result.stdout
+    assert "found there no more" not in result.stdout
+    monkeypatch.chdir(root / "apps" / "base")
+    result = run("check", "..", "--offline", "--baseline", "../../b.yaml")
+    assert result.exit_code == 0
+    assert "(../base/a.yaml:1:1)" in run("check", "..", "--offline").stdout

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
+
+_PLACE = re.compile(r"(?:[^\s(`]*/)?([^\s(`/]+\.[A-Za-z]+):\d+:\d+")
 
 
 class Severity(StrEnum):
@@ -67,3 +70,8 @@ class Finding:
     path: str = ""
     chain: tuple[Mark, ...] = ()
     edits: tuple[Edit, ...] = field(default=(), compare=False)
+
+
+def unplaced(text: str) -> str:
+    """Words without the lines and directories of the places in them: by these a finding is known again elsewhere."""
+    return _PLACE.sub(r"\1", text)

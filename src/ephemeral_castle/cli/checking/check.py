@@ -38,11 +38,13 @@ class Answer:
         checked: for the screen.
         texts: of the files, by the name that findings give them.
         kept: all findings, those of the baseline too.
+        looked: the paths that were named or found.
     """
 
     checked: Checked
     texts: Mapping[str, str]
     kept: tuple[Finding, ...]
+    looked: tuple[str, ...]
 
 
 @dataclass
@@ -83,14 +85,14 @@ def check(asked: Asked) -> Answer:
     """
     require([*asked.only, *asked.without])
     entries = baseline.read(asked.baseline) if asked.baseline else []
-    looking = _Looking(asked)
-    _look(looking, targets(asked.paths, asked.file))
+    looking, wanted = _Looking(asked), targets(asked.paths, asked.file)
+    _look(looking, wanted)
     ran = [rule for rule in catalogue() if looking.asks(rule)]
     found, ignored = without_ignored(looking.findings, looking.texts, catalogue(), ran)
     kept = tuple(each for each in found if looking.asks(each.rule))
-    left, known = baseline.without_known(kept, entries, asked.baseline, ran, looking.texts)
+    left, known = baseline.without_known(kept, entries, asked.baseline, ran, looking.texts, wanted.paths)
     checked = _checked(looking, [each for each in left if looking.asks(each.rule)])
-    return Answer(_with(checked, ignored=ignored, known=known), looking.texts, kept)
+    return Answer(_with(checked, ignored=ignored, known=known), looking.texts, kept, wanted.paths)
 
 
 def _look(looking: _Looking, wanted: Targets) -> None:

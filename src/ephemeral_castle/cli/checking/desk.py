@@ -24,7 +24,7 @@ def check(**asked: Any) -> Answer:
 def baseline(answer: Answer, file: str, reason: str) -> str:
     """The text of a baseline with all that was found; entries that `file` holds already keep their reasons."""
     before = baselines.read(file) if Path(file).exists() else []
-    return baselines.written(answer.kept, file, reason, before)
+    return baselines.written(answer.kept, file, reason, answer.looked, before)
 
 
 def mend(answer: Answer, *, apply: bool) -> tuple[str, list[str]]:

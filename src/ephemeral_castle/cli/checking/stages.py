@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ephemeral_castle.cli.checking.reading import Seen
@@ -11,6 +12,9 @@ from ephemeral_castle.manifests.repository import Repository
 from ephemeral_castle.manifests.rules.rule import Setting
 from ephemeral_castle.manifests.schemas.kubernetes import package, pinned
 from ephemeral_castle.model.finding import Finding, Mark, Severity
+
+_LINE = re.compile(r":\d")
+_WORD = re.compile(r"(?:^|(?<=[\s(`]))")
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def look(seen: Seen, situation: Situation) -> Iterator[Finding]:
     known = {_fault(each) for each in found if not _by_schema(each) and each.severity is Severity.ERROR and each.path}
     for finding in dict.fromkeys(found):
         if not _by_schema(finding) or _fault(finding) not in known:
-            yield from_here(finding, seen.prefix)
+            yield from_here(finding, seen.prefix, seen.repository.texts)
 
 
 def _by_schema(finding: Finding) -> bool:
@@ -86,13 +90,25 @@ def _fault(finding: Finding) -> tuple[Mark, str, str]:
     return finding.mark, finding.subject, finding.path
 
 
-def from_here(finding: Finding, prefix: str) -> Finding:
-    """A finding whose paths begin at the directory that the person named."""
+def from_here(finding: Finding, prefix: str, files: Container[str]) -> Finding:
+    """A finding whose paths begin where the person stands, those in its words too. `files`: of the repository."""
     if not prefix and finding.mark.file.isprintable():
         return finding
     edits = tuple(replace(each, mark=_below(each.mark, prefix)) for each in finding.edits)
     chain = tuple(_below(each, prefix) for each in finding.chain)
-    return replace(finding, mark=_below(finding.mark, prefix), chain=chain, edits=edits)
+    message, *hints = (_told(text, prefix, files) for text in (finding.message, *finding.hints))
+    mark = _below(finding.mark, prefix)
+    return replace(finding, message=message, mark=mark, hints=tuple(hints), chain=chain, edits=edits)
+
+
+def _told(text: str, prefix: str, files: Container[str]) -> str:
+    """Words in which each place, `file:line`, begins where the person stands."""
+    for colon in reversed([each.start() for each in _LINE.finditer(text)]):
+        begins = (each.start() for each in _WORD.finditer(text) if each.start() < colon)
+        begin = next((each for each in begins if text[each:colon] in files), None)
+        if begin is not None:
+            text = text[:begin] + named(text[begin:colon], prefix) + text[colon:]
+    return text
 
 
 def _below(mark: Mark, prefix: str) -> Mark:

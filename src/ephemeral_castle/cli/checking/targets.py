@@ -32,6 +32,11 @@ class Targets:
     stdin: bool = False
     named: bool = True
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All that is named or was found; standard input as a person names it."""
+        return tuple(filter(None, (self.definition, *self.trees, *self.files, STDIN if self.stdin else "")))
+
 
 def targets(paths: tuple[str, ...], file: str) -> Targets:
     """Sorts paths.

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ephemeral_castle.model.checked import Checked, Explanation
-from ephemeral_castle.model.finding import Finding, Mark, Severity
+from ephemeral_castle.model.finding import Finding, Mark, Severity, unplaced
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note", Severity.UNDECIDED: "note"}
@@ -66,7 +66,7 @@ def _location(mark: Mark) -> dict[str, Any]:
 
 def _fingerprint(each: Finding) -> str:
     """By what a finding is known again when lines move."""
-    said = repr((each.rule, each.mark.file, each.subject, each.path, each.message))
+    said = repr((each.rule, each.mark.file, each.subject, each.path, unplaced(each.message)))
     return hashlib.sha256(said.encode(errors="replace")).hexdigest()[:32]
 
 
