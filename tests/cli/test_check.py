@@ -49,11 +49,22 @@ def test_what_is_well_is_told_in_one_line(run, here):
     assert (result.exit_code, result.stdout) == (0, "✔ nothing wrong; looked at 1 file, 1 object\n")
 
 
-@pytest.mark.parametrize(("words", "code"), [(["empty"], 0), (["empty", "--strict"], 13), (["-", "--strict"], 13)])
+@pytest.mark.parametrize("words", [["empty"], ["-"], ["-", "a.yaml"], ["none.yaml"], ["a.yaml", "empty"]])
+def test_nothing_at_all_in_what_was_named_passed_as_no_fault(run, here, words):
+    (here(a_yaml=GOOD, none_yaml="# soon\n") / "empty").mkdir()
+    result = run("check", *words, "--offline")
+    assert result.exit_code == 3
+    assert "error: there is no object of Kubernetes in" in result.stdout
+    assert "no fault was found" not in result.stdout
+    assert ("pipefail" in result.stdout) == ("-" in words)
+
+
+@pytest.mark.parametrize(("words", "code"), [([], 0), (["--strict"], 13)])
 def test_a_check_of_nothing_is_no_proof(run, here, words, code):
-    (here() / "empty").mkdir()
-    result = run("check", *words)
-    assert result.exit_code == code
+    here(lan__kustomization_yaml="apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nnamePrefix: a-\n")
+    for named in ([], ["lan"]):
+        result = run("check", "--offline", *named, *words)
+        assert result.exit_code == code
     assert "there is no object of Kubernetes in" in result.stdout
     assert "✔" not in result.stdout
 

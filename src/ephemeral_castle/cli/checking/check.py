@@ -13,9 +13,10 @@ from ephemeral_castle.cli.checking.asked import Asked
 from ephemeral_castle.cli.checking.catalogue import catalogue, require
 from ephemeral_castle.cli.checking.ignoring import without_ignored
 from ephemeral_castle.cli.checking.masks import Masks, redacted, secrets_of
-from ephemeral_castle.cli.checking.reading import Seen, committed, single, tree
+from ephemeral_castle.cli.checking.nothing import nothing_below, nothing_in
+from ephemeral_castle.cli.checking.reading import INPUT, Seen, committed, single, tree
 from ephemeral_castle.cli.checking.schemas import lock_for
-from ephemeral_castle.cli.checking.targets import Targets, targets
+from ephemeral_castle.cli.checking.targets import DEFINITION, Targets, targets
 from ephemeral_castle.manifests.rules.rule import Setting
 from ephemeral_castle.manifests.schemas.kubernetes import NAME as PACKAGE
 from ephemeral_castle.manifests.schemas.kubernetes import pinned
@@ -72,9 +73,11 @@ class _Looking:
         self.texts.update({stages.named(path, seen.prefix): text for path, text in seen.repository.texts.items()})
         self.objects += len(seen.repository.objects)
         self.looked.append(name)
-        if not seen.repository.objects and not seen.repository.faults and self.asks("nothing-to-check"):
-            message = f"there is no object of Kubernetes in {name}"
-            self.findings.append(Finding("nothing-to-check", Severity.UNDECIDED, message, Mark("")))
+
+    def castles(self, seen: Seen, name: str) -> None:
+        """The same over the manifests of a castle's repository."""
+        self.manifests(seen, name)
+        self.findings += nothing_below(seen.repository, name, named=False)
 
 
 def check(asked: Asked) -> Answer:
@@ -99,11 +102,16 @@ def _look(looking: _Looking, wanted: Targets) -> None:
     if wanted.definition:
         _definition(looking, wanted)
     for path in wanted.trees:
-        looking.manifests(tree(path, offline=looking.asked.offline), path)
+        seen = tree(path, offline=looking.asked.offline)
+        looking.manifests(seen, path)
+        named = wanted.named and wanted.definition != str(Path(path, DEFINITION))
+        looking.findings += nothing_below(seen.repository, path, named=named)
     if wanted.files or wanted.stdin:
         names = [*wanted.files, *(["standard input"] if wanted.stdin else [])]
         given = sys.stdin.buffer.read() if wanted.stdin else None
-        looking.manifests(single(wanted.files, given), ", ".join(names[:3]) + (" ..." if len(names) > 3 else ""))
+        seen = single(wanted.files, given)
+        looking.manifests(seen, ", ".join(names[:3]) + (" ..." if len(names) > 3 else ""))
+        looking.findings += nothing_in(seen.repository, (*wanted.files, *([INPUT] if wanted.stdin else [])))
 
 
 def _definition(looking: _Looking, wanted: Targets) -> None:
@@ -137,9 +145,9 @@ def _castle(looking: _Looking, castle: Castle, wanted: Targets) -> None:
         looking.looks = len(heard.checks)
     looking.setting = setting_of(site, heard.living if heard else None, looking.asked.kubernetes)
     if lies:
-        looking.manifests(tree(lies, offline=looking.asked.offline), lies)
+        looking.castles(tree(lies, offline=looking.asked.offline), lies)
     elif heard is not None and heard.tree is not None:
-        looking.manifests(committed(heard.tree, away, beside), away)
+        looking.castles(committed(heard.tree, away, beside), away)
     elif away and looking.asks("repository-unread"):
         message = f"the manifests of {away}: nobody fetched them"
         hints = ("castle check, without --offline",) if looking.asked.offline else ()

@@ -47,7 +47,9 @@ OWN = (
     Explanation(
         "nothing-to-check",
         "nothing was there to look at",
-        "No file with an object of Kubernetes in it. A check of nothing proves nothing; --strict does not pass it.",
+        "No file with an object of Kubernetes in it. A check of nothing proves nothing: a directory or file that was "
+        "named, or standard input, is an error then, since most often the command before it failed or the name is "
+        "wrong. The manifests of a castle's repository, and the directory here, count as not looked into.",
     ),
     Explanation(
         "repository-unread",
