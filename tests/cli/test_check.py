@@ -296,3 +296,18 @@ def test_a_place_in_a_message_was_told_from_the_argument_and_a_known_finding_cam
     result = run("check", "..", "--offline", "--baseline", "../../b.yaml")
     assert result.exit_code == 0
     assert "(../base/a.yaml:1:1)" in run("check", "..", "--offline").stdout
+
+
+@pytest.mark.parametrize("form", ["sarif", "github"])
+@pytest.mark.parametrize("git", [True, False])
+def test_annotations_from_a_subdirectory_or_of_an_absolute_path_pointed_nowhere(run, here, monkeypatch, form, git):
+    root = here(apps__base__a_yaml=TWICE, apps__other__b_yaml=GOOD)
+    if git:
+        (root / ".git").mkdir()
+    monkeypatch.chdir(root / "apps" / "other")
+    for named in ("../base", str(root / "apps")):
+        told = run("check", named, "--offline", "--format", form).stdout
+        result = json.loads(told)["runs"][0]["results"][0] if form == "sarif" else told
+        name = "apps/base/a.yaml" if git else str(Path(named) / ("base/a.yaml" if named.endswith("apps") else "a.yaml"))
+        wanted = f'"uri": "{name}"' if form == "sarif" else f"::error file={name},line=6,"
+        assert wanted in (json.dumps(result) if form == "sarif" else result)

@@ -145,6 +145,10 @@ class Checking(Protocol):
         """The diff that mends what needs no judgement, and the files that it changes; written where `apply` is set."""
         ...
 
+    def hosted(self, checked: Checked) -> Checked:
+        """The answer for a code host: files are told from the root of their Git working tree."""
+        ...
+
     def explanation(self, rule: str) -> Explanation:
         """What is known of a rule; UsageError where there is none of that id."""
         ...

@@ -13,7 +13,7 @@ from ephemeral_castle.cli.checking.check import Answer
 from ephemeral_castle.cli.checking.check import check as look
 from ephemeral_castle.cli.checking.reading import INPUT
 from ephemeral_castle.errors import UsageError
-from ephemeral_castle.model.checked import Explanation
+from ephemeral_castle.model.checked import Checked, Explanation
 
 
 def check(**asked: Any) -> Answer:
@@ -43,6 +43,13 @@ def mend(answer: Answer, *, apply: bool) -> tuple[str, list[str]]:
     if apply:
         mending.write(answer.texts, after)
     return diff, list(after)
+
+
+def hosted(checked: Checked) -> Checked:
+    """The answer for a code host: files are told from the root of their Git working tree."""
+    from ephemeral_castle.cli.checking.rooted import from_root
+
+    return from_root(checked)
 
 
 def explanation(rule: str) -> Explanation:

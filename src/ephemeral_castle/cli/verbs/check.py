@@ -129,7 +129,7 @@ def _shown(checked: Checked, form: str) -> str:
             from ephemeral_castle import __version__
             from ephemeral_castle.views.findings.sarif import checked_sarif
 
-            return dumps(checked_sarif(checked, __version__)) + "\n"
+            return dumps(checked_sarif(checking().hosted(checked), __version__)) + "\n"
         case "junit":
             from ephemeral_castle.views.findings.junit import checked_junit
 
@@ -137,7 +137,7 @@ def _shown(checked: Checked, form: str) -> str:
         case "github":
             from ephemeral_castle.views.findings.github import checked_github
 
-            return checked_github(checked)
+            return checked_github(checking().hosted(checked))
         case _:
             from ephemeral_castle.views.findings.text import checked_text
 
