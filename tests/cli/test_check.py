@@ -152,7 +152,7 @@ def test_a_baseline_needs_a_reason_and_then_holds(run, here):
     here(apps__a_yaml=TWICE)
     assert run("check", "apps", "--write-baseline", "known.yaml").exit_code == 2
     result = run("check", "apps", "--write-baseline", "known.yaml", "--reason", "the vendor ships it so")
-    assert (result.exit_code, result.stderr) == (0, "wrote known.yaml\n")
+    assert (result.exit_code, result.stderr) == (0, "wrote known.yaml: 1 error\n")
     result = run("check", "apps", "--baseline", "known.yaml")
     assert result.exit_code == 0
     assert "1 in the baseline" in result.stdout
@@ -207,9 +207,20 @@ def test_fix_prints_and_writes_only_on_demand(run, here, mendable):
     assert result.exit_code == 3
     result = run("check", "a.yaml", "--fix", "--apply")
     assert result.exit_code == 0, "what was mended is no finding any more"
-    assert "wrote a.yaml" in result.stderr
+    assert result.stderr == "wrote a.yaml\nleft: nothing\n"
     assert (root / "a.yaml").read_text() == GOOD.replace("{a: b}", "{z: b}")
     assert "nothing here can be mended by castle" in run("check", "a.yaml", "--fix").stderr
+
+
+def test_what_a_mend_has_left_was_told_by_the_exit_code_alone(run, here, mendable):
+    here(a_yaml=GOOD + "# castle:ignore yaml\n")
+    result = run("check", "a.yaml", "--fix", "--apply")
+    assert result.exit_code == 0
+    assert result.stderr == "wrote a.yaml\nleft: 1 warning; `castle check` with the same paths shows it\n"
+
+
+def test_the_help_kept_back_that_this_directory_is_looked_at(run):
+    assert "where there is no definition, this directory" in " ".join(run("check", "--help").stdout.split())
 
 
 def test_explain_lists_all_and_tells_one(run):
@@ -265,7 +276,11 @@ def test_a_mend_and_a_baseline_for_scripts(run, here, mendable):
     assert (told["kind"], told["files"], told["written"]) == ("fix", ["a.yaml"], False)
     assert "+data: {z: b}" in told["diff"]
     words = ["check", "a.yaml", "--write-baseline", "b.yaml", "--reason", "x"]
-    assert json.loads(run(*words, "--json").stdout) == {"kind": "baseline", "file": "b.yaml"}
+    assert json.loads(run(*words, "--json").stdout) == {
+        "kind": "baseline",
+        "file": "b.yaml",
+        "counts": {"error": 1},
+    }
     words[3] = "nowhere/b.yaml"
     result = run(*words)
     assert result.exit_code == 2

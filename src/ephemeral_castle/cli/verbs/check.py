@@ -16,7 +16,10 @@ from ephemeral_castle.errors import UsageError
 from ephemeral_castle.model.finding import Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ephemeral_castle.model.checked import Checked
+    from ephemeral_castle.model.finding import Finding
 
 FORMATS = ("text", "json", "sarif", "junit", "github")
 _LATEST = 46  # minor version: three come in a year, so ten above what castle knows is a slip and no cluster
@@ -59,7 +62,8 @@ def command(told: Common, *, form: str | None, fail_on: str, strict: bool, **fla
     """Find what is known to fail before anything is destroyed. Changes nothing without --apply.
 
     PATH is a directory of manifests, a file, or - for standard input; none of them needs a castle. Without PATH the
-    definition is looked at, the manifests of its repository, and, unless --offline, the systems that it stands on.
+    definition here is looked at, the manifests of its repository, and, unless --offline, the systems that it stands on;
+    where there is no definition, this directory.
     A comment `# castle:ignore RULE reason` leaves a finding out.
     """
     _agree(flags, form, as_json=told.json)
@@ -72,7 +76,10 @@ def command(told: Common, *, form: str | None, fail_on: str, strict: bool, **fla
     answer = checking().check(**asked)
     if flags["fix"]:
         written = _fix(answer, apply=flags["apply_"], as_json=told.json)
-        answer = checking().check(**asked) if written else answer  # the exit code tells of what is left
+        if written:
+            answer = checking().check(**asked)  # the exit code tells of what is left
+            if not told.json:
+                click.echo(_left(answer.checked), err=True)
     elif flags["write_baseline"]:
         return _write_baseline(answer, flags["write_baseline"], flags["reason"].strip(), as_json=told.json)
     else:
@@ -153,10 +160,29 @@ def _write_baseline(answer: Any, file: str, reason: str, *, as_json: bool) -> in
     if as_json:
         from ephemeral_castle.views.jsonl import dumps
 
-        click.echo(dumps({"kind": "baseline", "file": file}))
+        counts = {each.value: number for each, number in _counted(answer.kept).items()}
+        click.echo(dumps({"kind": "baseline", "file": file, "counts": counts}))
     else:
-        click.echo(f"wrote {file}", err=True)
+        click.echo(f"wrote {file}: {_numbers(answer.kept) or 'no finding'}", err=True)
     return exit_codes.OK
+
+
+def _counted(findings: Iterable[Finding]) -> dict[Severity, int]:
+    """How many there are of each severity, the worst first; what is undecided is no finding."""
+    sure = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
+    every = [each.severity for each in findings]
+    return {each: every.count(each) for each in sure if each in every}
+
+
+def _numbers(findings: Iterable[Finding]) -> str:
+    from ephemeral_castle.views.words import count
+
+    return ", ".join(count(number, each.value) for each, number in _counted(findings).items())
+
+
+def _left(checked: Checked) -> str:
+    numbers = _numbers(checked.findings)
+    return f"left: {numbers}; `castle check` with the same paths shows it" if numbers else "left: nothing"
 
 
 def _fix(answer: Any, *, apply: bool, as_json: bool) -> bool:
