@@ -326,3 +326,29 @@ def test_annotations_from_a_subdirectory_or_of_an_absolute_path_pointed_nowhere(
         name = "apps/base/a.yaml" if git else str(Path(named) / ("base/a.yaml" if named.endswith("apps") else "a.yaml"))
         wanted = f'"uri": "{name}"' if form == "sarif" else f"::error file={name},line=6,"
         assert wanted in (json.dumps(result) if form == "sarif" else result)
+
+
+@pytest.mark.parametrize("head", ["", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"])
+def test_a_kustomization_named_as_a_single_file_was_refused_as_no_object(run, here, head):
+    here(apps__kustomization_yaml=f"{head}resources: [a.yaml]\n", apps__a_yaml=GOOD)
+    result = run("check", "--offline", "apps/kustomization.yaml")
+    assert (result.exit_code, result.stdout) == (0, "✔ nothing wrong; looked at 1 file\n")
+    here(apps__kustomization_yaml=f"{head}resuorces: [a.yaml]\n")
+    result = run("check", "--offline", "apps/kustomization.yaml")
+    assert result.exit_code == 3
+    assert f"apps/kustomization.yaml:{3 if head else 1}:1: error:" in result.stdout
+    assert "resuorces" in result.stdout
+    assert "[kustomization]" in result.stdout
+    here(apps__kustomization_yaml=f"{head}resources: [a.yaml]\nopenapi: {{path: x.json}}\n")
+    result = run("check", "--offline", "apps/kustomization.yaml", "--strict")
+    assert result.exit_code == 13
+    assert "`openapi` is not rendered by castle" in result.stdout
+
+
+def test_an_empty_or_broken_kustomization_by_itself_is_a_fault(run, here):
+    here(kustomization_yaml="# soon\n", Kustomization="resources: [\n")
+    result = run("check", "--offline", "kustomization.yaml", "Kustomization")
+    assert result.exit_code == 3
+    assert "the kustomization is empty" in result.stdout
+    assert "Kustomization:2:1: error:" in result.stdout
+    assert "Kustomization:1:1" not in result.stdout

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ephemeral_castle.manifests import flux, looking, releases
 from ephemeral_castle.manifests.files import Files, Unreadable, joined, within
-from ephemeral_castle.manifests.kustomize.definition import NAMES, Definition
+from ephemeral_castle.manifests.kustomize.definition import NAMES, Definition, define
 from ephemeral_castle.manifests.kustomize.faults import Broken, NotRendered
 from ephemeral_castle.manifests.kustomize.rendering import Rendered, Renderer
 from ephemeral_castle.manifests.kustomize.sources import NotText, Sources
@@ -88,6 +88,9 @@ class _Reading:
         """A file that is named by itself."""
         if self._text(path) is None:
             return
+        if path.rpartition("/")[2] in NAMES:
+            self._kustomization(path)
+            return
         for value, mark in self._documents(path):
             for each, at in looking.items(value, mark):
                 if isinstance(each, Map) and each.get("apiVersion") and each.get("kind"):
@@ -95,6 +98,21 @@ class _Reading:
                 else:
                     message = "a document is an object: it begins with `apiVersion:` and `kind:`"
                     self._fault(Finding("yaml", Severity.ERROR, message, at))
+
+    def _kustomization(self, path: str) -> None:
+        """A kustomization that is named by itself: its fields are judged, what it names is not followed."""
+        parsed = self.sources.documents(path, words=True)
+        if parsed.faults:
+            return  # told as such
+        value, mark = next(iter(parsed.roots), (Map(Mark(path, 1, 1)), Mark(path, 1, 1)))
+        try:
+            define(value, mark, path.rpartition("/")[0], path)
+        except Broken as error:
+            hints = tuple(filter(None, (error.hint,)))
+            self._fault(Finding("kustomization", Severity.ERROR, error.message, error.mark, hints, error.says))
+        except NotRendered as error:
+            message = f"{error.what} is not rendered by castle"
+            self._fault(Finding("kustomization-not-rendered", Severity.UNDECIDED, message, error.mark))
 
     def _may_hold(self, path: str) -> bool:
         found = self._text(path)

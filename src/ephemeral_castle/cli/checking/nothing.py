@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from ephemeral_castle.cli.checking.reading import INPUT
+from ephemeral_castle.manifests.kustomize.definition import NAMES
 from ephemeral_castle.manifests.looking import may_hold_objects
 from ephemeral_castle.manifests.repository import Repository
 from ephemeral_castle.model.finding import Finding, Mark, Severity
@@ -32,6 +34,6 @@ def nothing_in(repository: Repository, files: Iterable[str]) -> Iterator[Finding
     told = {each.mark.file for each in repository.objects}
     told |= {each.mark.file for each in (*repository.faults, *repository.unseen)}
     for file in files:
-        if file not in told:
+        if file not in told and Path(file).name not in NAMES:  # a kustomization without fault holds no object itself
             name, hints = ("standard input", _PIPE) if file == INPUT else (file, _PATH)
             yield Finding(RULE, Severity.ERROR, f"there is no object of Kubernetes in {name}", Mark(file), hints)
