@@ -60,6 +60,12 @@ def test_the_cluster_tells_which_of_its_own_kinds_are_gone(kubernetes, severity)
     assert gone({"a.yaml": BUDGET}, kubernetes) == [severity]
 
 
+def test_the_first_version_without_it_is_not_called_the_last_that_serves_it():
+    every = find(bed.repository({"a.yaml": BUDGET}), Setting((1, 24)))
+    (told,) = (each.message for each in every if each.rule == "api-version-gone")
+    assert told == "`policy/v1beta1` of PodDisruptionBudget is served here, and gone with Kubernetes 1.25"
+
+
 def test_a_crd_of_the_repository_has_the_word():
     crd = """apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition

@@ -30,7 +30,7 @@ def _fault(repository: Repository, setting: Setting, thing: Object, old: Retired
     severity: Severity = ERROR
     if not old.gone or (have and have < old.gone):
         severity = NOTE
-        until = f"up to {name} {_said(old.gone)}" if old.gone else "now, and not for long"
+        until = f"here, and gone with {name} {_said(old.gone)}" if old.gone else "now, and not for long"
         message = f"`{thing.api}` of {thing.kind} is served {until}"
     else:
         message = f"`{thing.api}` of {thing.kind} is not served any more: gone with {name} {_said(old.gone)}"
