@@ -105,3 +105,23 @@ def test_credentials_of_several_secrets_are_left_to_a_person(values):
 def test_credentials_inside_of_braces_are_left_to_a_person():
     text = CLUSTER.replace("USER", "app").replace("region: eu-1}", "region: eu-1, s3Credentials: db-s3}")
     assert after(text)["cluster.yaml"] == text
+
+
+@pytest.mark.parametrize(("key", "led"), [("uri", True), ("pgbouncer-uri", False), ("nothing", False)])
+def test_who_needs_the_uri_of_a_user_without_databases_is_led_to_databases(key, led):
+    cluster = """apiVersion: postgres-operator.crunchydata.com/v1beta1
+kind: PostgresCluster
+metadata: {name: db, namespace: web}
+spec: {users: [{name: notes}]}
+"""
+    pod = f"""apiVersion: v1
+kind: Pod
+metadata: {{name: a, namespace: web}}
+spec:
+  containers:
+  - name: a
+    env: [{{name: URI, valueFrom: {{secretKeyRef: {{name: db-pguser-notes, key: {key}}}}}}}]
+"""
+    every = find(bed.repository({"db.yaml": cluster, "pod.yaml": pod}), Setting())
+    (told,) = (each for each in every if each.rule == "key-missing")
+    assert any("give the user `notes` its `databases`" in hint for hint in told.hints) is led

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from ephemeral_castle.manifests.repository import Repository
+from ephemeral_castle.manifests.repository import Object, Repository
 from ephemeral_castle.manifests.rules.contents import content
 from ephemeral_castle.manifests.rules.fields import ERROR, fault
 from ephemeral_castle.manifests.rules.references import references
@@ -13,6 +13,7 @@ from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.model.finding import Finding
 
 ID = "key-missing"
+OF_DATABASES = ("dbname", "uri", "jdbc-uri")
 
 
 def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
@@ -31,8 +32,17 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
             hints = (f"did you mean `{near[0]}`?",) if near else ()
             message = f"{wanted.kind} `{wanted.name}` will have no key `{key}`; its keys: {there}"
             says = f"couldn't find key {key} in {wanted.kind} {wanted.namespace}/{wanted.name}"
+            hints += _databases(made.maker, wanted.name, key)
             hints = (*hints, f"it is made by {made.maker.subject} ({made.maker.mark})")
             yield fault(ID, ERROR, wanted.thing, path, message, hints=hints, says=says)
+
+
+def _databases(maker: Object, secret: str, key: str) -> tuple[str, ...]:
+    """What PGO writes only for a user that has a database."""
+    if maker.kind != "PostgresCluster" or key not in OF_DATABASES:
+        return ()
+    user = secret.removeprefix(f"{maker.name}-pguser-")
+    return (f"give the user `{user}` its `databases` in `spec.users`: PGO writes `{key}` only with one",)
 
 
 RULE = Rule(
