@@ -12,13 +12,10 @@ from ephemeral_castle.manifests.rules.rule import Rule, Setting
 from ephemeral_castle.model.finding import Finding
 
 ID = "pgo-born-empty"
-ALIVE = (
-    "leave the manifest as it is: `dataSource` added to a living cluster deletes its data; write it when the cluster "
-    "is dead, before it is applied again"
-)
+ALIVE = "leave the manifest as it is: `dataSource` added to a living cluster deletes its data"
 UNBORN = (
-    "if the repository holds a backup, write `spec.dataSource.pgbackrest` (stanza, repo, and `configuration` and "
-    "`global` as in `backups`) before the first apply; if this is its very first life, look that the path is empty"
+    "before the first apply, look what the repository holds: with a backup, write `spec.dataSource.pgbackrest` "
+    "(stanza, repo, `configuration`, `global` as in `backups`)"
 )
 
 

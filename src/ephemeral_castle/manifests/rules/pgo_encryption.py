@@ -28,13 +28,10 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
                 if sure
                 else f"whether {found.name} is encrypted: a Secret of `configuration` is not here to be read"
             )
-            alive = (
-                "leave it: encryption cannot be switched on in a repository that has backups; add a second one, "
-                "encrypted from its first backup, and retire this one when that holds enough history"
-            )
+            alive = "leave it: a repository that has backups cannot be encrypted any more; add a second, encrypted one"
             unborn = (
-                f"if no backup lies there yet, set `{option}: aes-256-cbc` in `global` and `{found.name}-cipher-pass` "
-                "in the Secret, and keep the pass outside of the castle; if backups lie there, it stays as it is"
+                f"leave it where backups lie there; else set `{option}: aes-256-cbc` in `global` and "
+                f"`{found.name}-cipher-pass` in the Secret, and keep the pass outside of the castle"
             )
             hints = advice(setting, cluster, alive=alive, unborn=unborn) if sure else ()
             yield fault(ID, WARNING if sure else UNDECIDED, cluster, found.location, message, key=True, hints=hints)
