@@ -29,11 +29,14 @@ def find(repository: Repository, setting: Setting) -> Iterator[Finding]:
                 continue
             near = get_close_matches(key, made.values, 1, 0.6)
             there = ", ".join(f"`{name}`" for name in list(made.values)[:6]) or "none"
-            hints = (f"did you mean `{near[0]}`?",) if near else ()
+            hints: tuple[str, ...] = (f"did you mean `{near[0]}`?",) if near else ()
             message = f"{wanted.kind} `{wanted.name}` will have no key `{key}`; its keys: {there}"
             says = f"couldn't find key {key} in {wanted.kind} {wanted.namespace}/{wanted.name}"
-            hints += _databases(made.maker, wanted.name, key)
-            hints = (*hints, f"it is made by {made.maker.subject} ({made.maker.mark})")
+            hints = (
+                *hints,
+                *_databases(made.maker, wanted.name, key),
+                f"it is made by {made.maker.subject} ({made.maker.mark})",
+            )
             yield fault(ID, ERROR, wanted.thing, path, message, hints=hints, says=says)
 
 
