@@ -204,8 +204,10 @@ def _inside(inodes: set[int]) -> set[int]:
 
 def _forget_cgroups(container: str) -> None:
     """Those of a machine and of what ran inside: a reboot takes them, too, and runc trips over what is left of them."""
-    for top in Path("/sys/fs/cgroup").glob(f"**/libpod-{container}"):
-        for folder, _, _ in os.walk(top, topdown=False):
+    # Other castles come and go meanwhile: os.walk passes over a group that vanishes, glob does not.
+    above = [Path(top) for top, names, _ in os.walk("/sys/fs/cgroup") if f"libpod-{container}" in names]
+    for top in above:
+        for folder, _, _ in os.walk(top / f"libpod-{container}", topdown=False):
             Path(folder).rmdir()
 
 
